@@ -1,0 +1,41 @@
+/*
+ * Looking inside a running program.
+ */
+#ifndef LEAT_DUMP_H
+#define LEAT_DUMP_H
+
+#include <leat/base.h>
+
+/* Counters since the start of the runtime, summed over the workers; a snapshot. */
+typedef struct leat_stats {
+	size_t size;		/* in: sizeof(leat_stats) */
+	uint64_t spawned;	/* tasks */
+	uint64_t ended;
+	uint64_t refused;	/* spawns that returned -ENOMEM */
+	uint64_t parked;	/* times a task blocked */
+	uint64_t switches;	/* stack switches */
+	uint64_t steals;	/* tasks taken from another worker */
+	uint64_t wakes;		/* sleeping workers woken */
+	uint64_t sleeps;	/* times a worker went to sleep */
+	uint64_t timers;	/* timers fired */
+	uint64_t stacks;	/* stacks that exist now */
+	uint64_t stacks_in_use;	/* by blocked or running tasks */
+	uint64_t workers;
+} leat_stats;
+
+LEAT_BEGIN_DECLS
+
+/*
+ * Writes to fd every task with its name, id, group, state, what it waits for
+ * and since when; then the workers and the counters.  Tasks that run while it
+ * writes may be shown in an older state.  Safe in a signal handler.  Returns 0
+ * or a negative errno of write(2).
+ */
+LEAT_API int leat_dump(int fd);
+
+/* Fills *stats up to stats->size.  Returns 0, or -EINVAL when no runtime runs. */
+LEAT_API int leat_stats_get(leat_stats *stats);
+
+LEAT_END_DECLS
+
+#endif

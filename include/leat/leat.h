@@ -1,0 +1,18 @@
+/*
+ * leat: Go's concurrency patterns for C.  This header includes all the others.
+ */
+#ifndef LEAT_LEAT_H
+#define LEAT_LEAT_H
+
+#include <leat/base.h>
+#include <leat/time.h>
+#include <leat/runtime.h>
+#include <leat/task.h>
+#include <leat/group.h>
+#include <leat/chan.h>
+#include <leat/select.h>
+#include <leat/sync.h>
+#include <leat/sim.h>
+#include <leat/dump.h>
+
+#endif
