@@ -40,6 +40,7 @@ text_of fail_eq "42 is not 54"
 text_of fail_str '"left" is not "right"'
 text_of fail_task "17 is not 0"
 text_of fail_timeout "timed out"
+text_of fail_sim "leat_sim_seed() != 3"
 
 last=$(printf '%s\n' "$out" | tail -n 1)
 want="$expected_passed passed, $expected_failed failed, $expected_skipped skipped"

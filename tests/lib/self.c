@@ -26,6 +26,33 @@ TEST_WITH(pass_options, .workers = 3)
 	CHECK_EQ(leat_workers(), 3);
 }
 
+TEST_SIM(pass_sim, 3)
+{
+	static uint64_t seed;
+
+	CHECK_EQ(leat_sim_seed(), ++seed);
+}
+
+LEAT_TASK(set, (bool *, flag))
+{
+	leat_yield();
+	*flag = true;
+}
+
+TEST_SIM(pass_settle, 20)
+{
+	bool flag = false;
+
+	leat_go(set, &flag);
+	test_settle();
+	CHECK(flag);
+}
+
+TEST_BOTH(pass_both, 2)
+{
+	CHECK(leat_task_id() != 0);
+}
+
 TEST_DEATH(pass_death, "as expected")
 {
 	fprintf(stderr, "dies as expected\n");
@@ -82,6 +109,11 @@ LEAT_TASK(fail_in_task, (int, n))
 TEST(fail_task)
 {
 	leat_go(fail_in_task, 17);
+}
+
+TEST_SIM(fail_sim, 5)
+{
+	CHECK(leat_sim_seed() != 3);
 }
 
 TEST(fail_deadlock)

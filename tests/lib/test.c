@@ -76,7 +76,16 @@ void test_fail(const char *file, int line, const char *format, ...)
 	va_end(args);
 	if (__atomic_fetch_add(&shared->failures, 1, __ATOMIC_RELAXED) == 0)
 		snprintf(shared->first, sizeof(shared->first), "%s:%d: %s", file, line, text);
-	fprintf(stderr, "%s: %s:%d: %s\n", running->name, file, line, text);
+	fprintf(stderr, "%s: %s:%d: %s", running->name, file, line, text);
+	if (running->kind == TEST_KIND_SIM)
+		fprintf(stderr, " (LEAT_TEST_SEED=%llu)", (unsigned long long)leat_sim_seed());
+	fprintf(stderr, "\n");
+}
+
+void test_settle(void)
+{
+	REQUIRE(leat_sim_seed() != 0);
+	CHECK_EQ(leat_sleep(LEAT_S), 0);
 }
 
 void test_stop(void)
@@ -120,6 +129,29 @@ static int main_task(void *arg)
 	return 0;
 }
 
+/* As main_task, but tells leat_sim_run to stop at the first seed that fails. */
+static int sim_task(void *arg)
+{
+	main_task(arg);
+	return __atomic_load_n(&shared->failures, __ATOMIC_RELAXED) ? -EBADMSG : 0;
+}
+
+static void run_simulated(struct test *test)
+{
+	const char *seed = getenv("LEAT_TEST_SEED");
+	leat_sim_report report = { 0 };
+	int r;
+
+	if (seed)
+		r = leat_sim_run(test->options, sim_task, test, strtoull(seed, NULL, 0), 1,
+				 &report);
+	else
+		r = leat_sim_run(test->options, sim_task, test, 1, test->seeds, &report);
+	if (r != 0)
+		test_fail(test->name, 0, "seed %llu: leat_sim_run returned %d (%s)",
+			  (unsigned long long)report.failed_seed, r, leat_strerror(r));
+}
+
 static void run_body(struct test *test)
 {
 	int r;
@@ -129,6 +161,8 @@ static void run_body(struct test *test)
 		r = leat_run(test->options, main_task, test);
 		if (r != 0)
 			test_fail(test->name, 0, "leat_run returned %d (%s)", r, leat_strerror(r));
+	} else if (test->kind == TEST_KIND_SIM) {
+		run_simulated(test);
 	} else {
 		test->body();
 	}

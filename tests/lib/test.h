@@ -3,6 +3,8 @@
  *
  *	TEST(chan_close_twice) { ... }		// the main task of a leat_run()
  *	TEST_WITH(steal, .workers = 4) { ... }	// the same, with leat_options
+ *	TEST_SIM(close_race, 50) { ... }	// the simulator, seeds 1 to 50
+ *	TEST_BOTH(fan_in, 50) { ... }		// TEST(fan_in), TEST_SIM(fan_in_sim, 50)
  *	TEST_PLAIN(run_nested) { ... }		// no runtime; a plain thread
  *	TEST_DEATH(sem_over_release, "leat_sem_release") { ... }
  *						// no runtime; must abort, with
@@ -12,6 +14,10 @@
  * thread: a crash, a hang or a leak (under LeakSanitizer) is that test's
  * failure, and the others still run.  A TEST fails when leat_run() does not
  * return 0, so also at a deadlock.
+ *
+ * Under TEST_SIM time is virtual: test_settle() returns when every other task
+ * waits for something but time.  The first seed that fails ends the test and is
+ * printed; LEAT_TEST_SEED=seed in the environment runs that seed alone.
  *
  * The checks may be used in any task or thread of the test.  CHECK* notes the
  * failure and goes on; REQUIRE ends the test at once.
@@ -33,6 +39,7 @@
 
 enum test_kind {
 	TEST_KIND_TASK,		/* body is the main task */
+	TEST_KIND_SIM,		/* the same, simulated, once for each seed */
 	TEST_KIND_PLAIN,
 	TEST_KIND_DEATH,
 };
@@ -42,15 +49,29 @@ struct test {
 	enum test_kind kind;
 	void (*body)(void);
 	const char *expected;	/* of TEST_KIND_DEATH: in its stderr */
-	const leat_options *options; /* of TEST_KIND_TASK */
+	const leat_options *options; /* of TEST_KIND_TASK and TEST_KIND_SIM */
+	unsigned seeds;		/* of TEST_KIND_SIM */
 	struct test *next;
 };
 
-#define TEST(name_) TEST__DEFINE(name_, TEST_KIND_TASK, NULL, LEAT_OPTIONS())
+#define TEST(name_) TEST__DEFINE(name_, TEST_KIND_TASK, NULL, LEAT_OPTIONS(), 0)
 #define TEST_WITH(name_, ...) \
-	TEST__DEFINE(name_, TEST_KIND_TASK, NULL, LEAT_OPTIONS(__VA_ARGS__))
-#define TEST_PLAIN(name_) TEST__DEFINE(name_, TEST_KIND_PLAIN, NULL, NULL)
-#define TEST_DEATH(name_, expected_) TEST__DEFINE(name_, TEST_KIND_DEATH, expected_, NULL)
+	TEST__DEFINE(name_, TEST_KIND_TASK, NULL, LEAT_OPTIONS(__VA_ARGS__), 0)
+#define TEST_SIM(name_, seeds_) \
+	TEST__DEFINE(name_, TEST_KIND_SIM, NULL, LEAT_OPTIONS(), seeds_)
+#define TEST_BOTH(name_, seeds_)                                              \
+	static void test__both_##name_(void);                                 \
+	TEST(name_)                                                           \
+	{                                                                     \
+		test__both_##name_();                                         \
+	}                                                                     \
+	TEST_SIM(name_##_sim, seeds_)                                         \
+	{                                                                     \
+		test__both_##name_();                                         \
+	}                                                                     \
+	static void test__both_##name_(void)
+#define TEST_PLAIN(name_) TEST__DEFINE(name_, TEST_KIND_PLAIN, NULL, NULL, 0)
+#define TEST_DEATH(name_, expected_) TEST__DEFINE(name_, TEST_KIND_DEATH, expected_, NULL, 0)
 
 #define CHECK(cond)                                                           \
 	do {                                                                  \
@@ -99,6 +120,12 @@ void test_timeout(unsigned seconds);
  */
 bool test_slow(void);
 
+/*
+ * Only simulated: lets every other task run until it ends or waits, for one
+ * virtual second, so for less than all that sleep.
+ */
+void test_settle(void);
+
 void test_fail(const char *file, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 _Noreturn void test_stop(void);
@@ -106,7 +133,7 @@ _Noreturn void test_skip(const char *why);
 bool test_same_string(const char *a, const char *b);
 void test_register(struct test *test);
 
-#define TEST__DEFINE(name_, kind_, expected_, options_)                       \
+#define TEST__DEFINE(name_, kind_, expected_, options_, seeds_)               \
 	static void test__body_##name_(void);                                 \
 	__attribute__((constructor)) static void test__register_##name_(void) \
 	{                                                                     \
@@ -118,7 +145,8 @@ void test_register(struct test *test);
 			options = *given;                                     \
 		test = (struct test){ .name = #name_, .kind = (kind_),        \
 				      .body = test__body_##name_,             \
-				      .expected = (expected_), .options = &options }; \
+				      .expected = (expected_), .options = &options, \
+				      .seeds = (seeds_) };                    \
 		test_register(&test);                                         \
 	}                                                                     \
 	static void test__body_##name_(void)
