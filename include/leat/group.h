@@ -38,7 +38,7 @@ enum leat_result_order {
 typedef struct leat_group_options {
 	size_t size;		/* sizeof(leat_group_options) */
 	enum leat_join join;
-	int64_t limit;		/* at most so many of its tasks at once; 0: no limit; < 0: none may start */
+	int64_t limit;		/* at most so many at once; 0: no limit; < 0: none may start */
 	int64_t deadline;	/* cancel with -ETIMEDOUT at this time; 0: none */
 	size_t result_size;	/* bytes of each task's result; 0: no results */
 	enum leat_result_order order;

@@ -1,10 +1,9 @@
 #!/bin/sh
-# Runs the harness's own tests ($1) and checks what it says of each: a test
+# Runs the harness's own tests (the arguments) and checks what it says of each: a test
 # named pass_X must be ok, skip_X skipped, and fail_X failed.
 set -eu
 
-program=$1
-out=$("$program" 2>/dev/null) && status=0 || status=$?
+out=$("$@" 2>/dev/null) && status=0 || status=$?
 
 expected_passed=0
 expected_failed=0
@@ -18,7 +17,7 @@ expect() {	# name, start of its line
 	fi
 }
 
-for name in $("$program" -l); do
+for name in $("$@" -l); do
 	case $name in
 	pass_*) expect "$name" ok; expected_passed=$((expected_passed + 1)) ;;
 	fail_*) expect "$name" FAIL; expected_failed=$((expected_failed + 1)) ;;
@@ -49,7 +48,7 @@ if [ "$last" != "$want" ] || [ "$status" -ne 1 ]; then
 	bad=$((bad + 1))
 fi
 
-if "$program" pass_plain >/dev/null 2>&1; then :; else
+if "$@" pass_plain >/dev/null 2>&1; then :; else
 	echo "FAIL selecting one test that passes did not exit with 0"
 	bad=$((bad + 1))
 fi

@@ -49,11 +49,19 @@ void test_register(struct test *test)
 	tests_end = &test->next;
 }
 
+static bool is_set(const char *variable)
+{
+	return test_same_string(getenv(variable), "1");
+}
+
 bool test_slow(void)
 {
-	const char *slow = getenv("LEAT_TEST_SLOW");
+	return is_set("LEAT_TEST_SLOW");
+}
 
-	return slow && strcmp(slow, "1") == 0;
+bool test_full(void)
+{
+	return is_set("LEAT_TEST_FULL");
 }
 
 bool test_same_string(const char *a, const char *b)

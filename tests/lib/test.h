@@ -120,6 +120,9 @@ void test_timeout(unsigned seconds);
  */
 bool test_slow(void);
 
+/* True in script/test --full (LEAT_TEST_FULL=1): a test may take minutes. */
+bool test_full(void);
+
 /*
  * Only simulated: lets every other task run until it ends or waits, for one
  * virtual second, so for less than all that sleep.

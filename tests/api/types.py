@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""Wrong types do not compile, and the right ones do.
+
+usage: types.py --include DIR [--cpp] -- COMPILER...
+
+Each case is a statement inside a function.  Every bad one stands beside a good
+one that differs in nothing but the error, so that a case is rejected for its
+type and not for something else.
+"""
+import argparse
+import subprocess
+import sys
+
+PRELUDE = """
+#include <leat/leat.h>
+struct item { int n; };
+struct other { int n; };
+LEAT_TASK(task, (int, id), (leat_receiver(int), in), (struct item *, item))
+{
+	(void)id; (void)in; (void)item;
+}
+void drop_item(struct item *item);
+void drop_other(struct other *other);
+void use(leat_chan(int) ints, leat_chan(struct item *) items, leat_sender(int) tx,
+	 leat_receiver(int) rx, int *i, long *l, struct item *item, struct other *other);
+void use(leat_chan(int) ints, leat_chan(struct item *) items, leat_sender(int) tx,
+	 leat_receiver(int) rx, int *i, long *l, struct item *item, struct other *other)
+{
+	(void)ints; (void)items; (void)tx; (void)rx; (void)i; (void)l; (void)item; (void)other;
+	%s;
+}
+"""
+
+# (what, good, bad)
+CASES = [
+    ("recv into another type", "leat_recv(ints, i)", "leat_recv(ints, l)"),
+    ("recv_n into another type", "(void)!leat_recv_n(ints, i, 2, 0)",
+     "(void)!leat_recv_n(ints, l, 2, 0)"),
+    ("try_recv into another type", "(void)!leat_try_recv(ints, i)",
+     "(void)!leat_try_recv(ints, l)"),
+    ("send a pointer for a number", "leat_send(ints, *i)", "leat_send(ints, i)"),
+    ("send another pointer", "leat_send(items, item)", "leat_send(items, other)"),
+    ("send a number for a pointer", "leat_send(items, item)", "leat_send(items, 5)"),
+    ("send_n of another type", "(void)!leat_send_n(ints, i, 2, 0)",
+     "(void)!leat_send_n(ints, l, 2, 0)"),
+    ("send on a receiver", "leat_send(tx, 1)", "leat_send(rx, 1)"),
+    ("recv on a sender", "leat_recv(rx, i)", "leat_recv(tx, i)"),
+    ("close a receiver", "leat_close(tx)", "leat_close(rx)"),
+    ("abandon a sender", "leat_abandon(rx)", "leat_abandon(tx)"),
+    ("a sender of a receiver", "(void)leat_to_sender(tx)", "(void)leat_to_sender(rx)"),
+    ("a channel that is none", "leat_send(ints, 1)", "leat_send(i, 1)"),
+    ("a channel of another type", "leat_chan(int) c = ints; (void)c",
+     "leat_chan(long) c = ints; (void)c"),
+    ("a drop function of another type",
+     "(void)leat_chan_make_drop(struct item, 1, drop_item)",
+     "(void)leat_chan_make_drop(struct item, 1, drop_other)"),
+    ("select: recv into another type", "leat_select(leat_case_recv(ints, i))",
+     "leat_select(leat_case_recv(ints, l))"),
+    ("select: send on a receiver", "leat_select(leat_case_send(tx, 1))",
+     "leat_select(leat_case_send(rx, 1))"),
+    ("a task's argument of another type", "leat_go(task, 1, rx, item)",
+     "leat_go(task, 1, rx, other)"),
+    ("a task's channel of another direction", "leat_go(task, 1, rx, item)",
+     "leat_go(task, 1, tx, item)"),
+    ("too few arguments of a task", "leat_go(task, 1, rx, item)", "leat_go(task, 1, rx)"),
+    ("fork with an argument of another type",
+     "leat_forked f; leat_fork(&f, task, 1, rx, item)",
+     "leat_forked f; leat_fork(&f, task, 1, rx, other)"),
+    ("use without a task's name", "leat_go(task, 1, rx, item)", "leat_go(drop_item, item)"),
+]
+# Arguments that are too large are refused where the task is defined.
+LARGE = "struct args { char bytes[%d]; }; LEAT_TASK(large, (struct args, a)) { (void)a; }"
+
+
+def compiles(command, source):
+    done = subprocess.run(command + ["-fsyntax-only", "-Werror", "-"], input=source,
+                          capture_output=True, text=True, timeout=60)
+    return done.returncode == 0, done.stderr
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--include", required=True)
+    parser.add_argument("--cpp", action="store_true")
+    parser.add_argument("compiler", nargs="+")
+    args = parser.parse_args()
+    command = args.compiler + ["-x", "c++" if args.cpp else "c", "-I", args.include]
+
+    pairs = [(what, PRELUDE % good, PRELUDE % bad) for what, good, bad in CASES]
+    pairs.append(("arguments over LEAT_ARGS_MAX", "#include <leat/leat.h>\n" + LARGE % 128 +
+                  "\nint f(void);\nint f(void) { struct args a = { { 0 } }; "
+                  "return leat_go(large, a); }",
+                  "#include <leat/leat.h>\n" + LARGE % 129 +
+                  "\nint f(void);\nint f(void) { struct args a = { { 0 } }; "
+                  "return leat_go(large, a); }"))
+    failed = 0
+    for what, good, bad in pairs:
+        ok, text = compiles(command, good)
+        if not ok:
+            print(f"FAIL {what}: the right one does not compile:\n{text}")
+            failed += 1
+        elif compiles(command, bad)[0]:
+            print(f"FAIL {what}: the wrong one compiles")
+            failed += 1
+    print(f"{len(pairs) - failed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+main()
