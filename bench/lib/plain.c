@@ -1,0 +1,65 @@
+/*
+ * Rows without any runtime: what this machine can do at best, printed on top
+ * of the table, and the loops that some rows are compared with.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "bench.h"
+
+/* An uncontended locked instruction. */
+static void lock_add(struct bench *b)
+{
+	static int64_t counter;
+
+	__atomic_store_n(&counter, 0, __ATOMIC_RELAXED);
+	bench_start(b);
+	for (int64_t i = 0; i < b->size; i++)
+		__atomic_fetch_add(&counter, 1, __ATOMIC_SEQ_CST);
+	bench_stop(b);
+	bench_check(b, "count", counter, b->size);
+	bench_report(b, b->size);
+}
+
+/* Touches one fresh page for each of size: the least that a parked stack can cost. */
+static void pages(struct bench *b)
+{
+	size_t length = b->size * 4096;
+	char *memory = mmap(NULL, length, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (memory == MAP_FAILED) {
+		perror("mmap");
+		exit(EXIT_FAILURE);
+	}
+	madvise(memory, length, MADV_NOHUGEPAGE);
+	int64_t before = bench_memory();
+	bench_start(b);
+	for (int64_t i = 0; i < b->size; i++)
+		*(volatile char *)(memory + i * 4096) = 1;
+	bench_stop(b);
+	bench_check(b, "pages", (bench_memory() - before) / 4096 >= b->size, true);
+	bench_report(b, b->size);
+	munmap(memory, length);
+}
+
+/* The same work as the row "compute", which does it in a task. */
+static void plain(struct bench *b)
+{
+	int64_t n = bench_fib_n(b), sum;
+
+	bench_start(b);
+	sum = bench_fib(n);
+	bench_stop(b);
+	bench_check(b, "fib is positive", sum > 0, true);
+	bench_report(b, 1);
+}
+
+const struct bench_row bench_plain_rows[] = {
+	{ .name = "lock-add", .unit = "ns", .size = 20000000, .plain = true, .run = lock_add },
+	{ .name = "pages", .unit = "ms", .size = 1000000, .cold = true, .plain = true,
+	  .run = pages },
+	{ .name = "plain", .unit = "ms", .size = 40, .plain = true, .run = plain },
+	{ 0 },
+};
