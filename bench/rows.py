@@ -1,0 +1,104 @@
+"""The table that bench/run prints: what is measured, and what leat shall reach.
+
+Of the two Row forms, a Row shows one value that a program prints; a Ratio shows
+leat's value of one by leat's value of another.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    text: str
+    metric: str  # the first word of the line that the program prints
+    workers: int
+    pinned: bool  # the process on one core
+    unit: str
+    target: float | None = None  # at most; None: only shown
+    instead: str | None = None  # the metric of a program that lacks this one
+
+    @property
+    def name(self):
+        """The row of the program: metric up to the dot."""
+        return self.metric.split(".")[0]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    text: str
+    upper: Row
+    lower: Row
+    target: float | None = None
+    unit = "ratio"
+
+    @property
+    def name(self):
+        return self.upper.name
+
+
+def one(text, metric, unit, target=None):
+    return Row(text + ", 1 worker", metric, 1, False, unit, target)
+
+
+def core(text, metric, unit, target=None):
+    return Row(text + ", 1 core", metric, 1, True, unit, target)
+
+
+def two(text, metric, unit, target=None, instead=None):
+    return Row(text, metric, 2, False, unit, target, instead)
+
+
+# The machine at its best, in plain C; printed above the table.
+LIMITS = (
+    one("an uncontended locked add", "lock-add", "ns"),
+    one("1M pages touched for the first time", "pages", "ms"),
+)
+
+ROWS = (
+    core("spawn + join, 1M empty tasks", "spawn", "ns/task", 15),
+    two("spawn + join, 1M empty tasks", "spawn", "ns/task", 25),
+    two("skynet, 1M leaves, by join", "skynet-join", "ms", 20),
+    two("skynet, 1M leaves, by channels", "skynet-chan", "ms", 150),
+    two("fib(35), a group per call", "fib-group", "ns/spawn", 40),
+    two("fib(35), fork-join", "fib-fork", "ns/spawn", 6, "fib-group"),
+    one("yield", "yield", "ns/switch", 7),
+    two("ping-pong, unbuffered", "pingpong", "ns/message", 20),
+    core("SPSC, capacity 100", "spsc", "ns/message"),
+    two("SPSC, capacity 100", "spsc", "ns/message", 8),
+    core("MPMC 4x4, capacity 100", "mpmc", "ns/message"),
+    two("MPMC 4x4, capacity 100", "mpmc", "ns/message", 14),
+    core("the page's worker pool", "pool", "ns/job", 18),
+    two("the page's worker pool", "pool", "ns/job", 18),
+    core("the page's pipeline", "pipeline", "ns/item"),
+    two("the page's pipeline", "pipeline", "ns/item", 45),
+    two("chain of 100 stages", "chain", "ns/hop", 20),
+    two("prime sieve, 2,000 primes", "sieve", "ms", 60),
+    two("select over 2 channels", "select2", "ns", 45),
+    two("select over 8 channels", "select8", "ns", 60),
+    two("weighted semaphore alone", "sem", "ns/pair", 8),
+    two("weighted semaphore, 8 tasks", "sem8", "ns/pair", 40),
+    two("mutex alone", "mutex", "ns/pair", 6),
+    two("mutex, 8 tasks", "mutex8", "ns/pair", 15),
+    two("a parked task, with a stack", "parked.bytes", "bytes", 4480),
+    two("a parked task, without", "records.bytes", "bytes", 160, "parked.bytes"),
+    two("1M parked tasks: create", "parked.create", "ms"),
+    Ratio(
+        "  by a loop that touches a page each",
+        two("", "parked.create", "ms"),
+        one("", "pages", "ms"),
+        1.4,
+    ),
+    two("1M parked tasks: wake all", "parked.wake", "ms", 300),
+    two("  without stacks: create", "records.create", "ms", 150, "parked.create"),
+    two("  without stacks: wake all", "records.wake", "ms", 100, "parked.wake"),
+    two("1M timers 1-1,000 ms: last late by", "timers.late", "ms", 300),
+    two("  CPU", "timers.cpu", "s", 0.8),
+    two("1M sleeping tasks: last late by", "sleepers.late", "ms", 1500),
+    two("  CPU", "sleepers.cpu", "s", 2.5),
+    Ratio(
+        "a task that never blocks, by plain C",
+        one("", "compute", "ms"),
+        one("", "plain", "ms"),
+        1.05,
+    ),
+)
