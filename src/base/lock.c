@@ -1,0 +1,71 @@
+#include "base/lock.h"
+
+#include <sched.h>
+
+#include "base/assert.h"
+
+enum { SPINS_BEFORE_YIELD = 100 };
+
+/*
+ * Waits by reading, so that the holder keeps the line; yields the CPU after a
+ * while, because the holder may have been preempted.
+ */
+void leat__lock_contended(struct leat__lock *lock)
+{
+	unsigned spins = 0;
+
+	for (;;) {
+		while (leat__load_relaxed(&lock->word) != 0) {
+			leat__cpu_pause();
+			if (++spins % SPINS_BEFORE_YIELD == 0)
+				sched_yield();
+		}
+		if (leat__cas(&lock->word, 0, 1))
+			return;
+	}
+}
+
+#ifdef LEAT_CHECKS
+enum { MAX_HELD = 64 };
+
+struct held {
+	unsigned n;
+	const struct leat__lock *lock[MAX_HELD];
+	enum leat__rank rank[MAX_HELD];
+};
+
+static __thread struct held held;
+
+/* Not inlined: a task may call it from another thread each time. */
+__attribute__((noinline)) void leat__rank_push(const struct leat__lock *lock, enum leat__rank rank)
+{
+	struct held *h = &held;
+
+	if (h->n > 0) {
+		enum leat__rank top = h->rank[h->n - 1];
+		const struct leat__lock *last = h->lock[h->n - 1];
+		/* Locks of one rank: by address, or (scopes) from parent to child. */
+		if (rank < top || (rank == top && rank != LEAT__RANK_SCOPE && lock <= last))
+			leat__fatal("lock %p of rank %d taken while holding %p of rank %d (a bug in leat)",
+				    (const void *)lock, rank, (const void *)last, top);
+	}
+	LEAT_CHECK(h->n < MAX_HELD);
+	h->lock[h->n] = lock;
+	h->rank[h->n++] = rank;
+}
+
+__attribute__((noinline)) void leat__rank_pop(const struct leat__lock *lock)
+{
+	struct held *h = &held;
+	unsigned i = h->n;
+
+	while (i > 0 && h->lock[i - 1] != lock)
+		i--;
+	LEAT_CHECK(i > 0);
+	for (; i < h->n; i++) {
+		h->lock[i - 1] = h->lock[i];
+		h->rank[i - 1] = h->rank[i];
+	}
+	h->n--;
+}
+#endif

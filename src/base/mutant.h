@@ -1,0 +1,17 @@
+/*
+ * Seeded bugs.  A test build with -DLEAT_MUTANTS turns one on by name
+ * (LEAT_MUTANT=NAME in the environment); tests/mutants shows that the simulator or
+ * the checking build finds each of them.  In every other build this is 0.
+ */
+#ifndef LEAT_BASE_MUTANT_H
+#define LEAT_BASE_MUTANT_H
+
+#ifdef LEAT_MUTANTS
+#include <stdbool.h>
+bool leat__mutant_is(const char *name);
+#define LEAT__MUTANT(name) leat__mutant_is(#name)
+#else
+#define LEAT__MUTANT(name) 0
+#endif
+
+#endif

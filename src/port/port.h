@@ -1,0 +1,65 @@
+/*
+ * All that differs by operating system, behind one header.  Functions that can
+ * fail return 0 or a negative errno.  src/port/linux.c implements it;
+ * src/port/check.c does for the checking build, with virtual threads.
+ */
+#ifndef LEAT_PORT_PORT_H
+#define LEAT_PORT_PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Threads. */
+struct leat__thread_handle {
+	uint64_t id;
+};
+int leat__thread_start(struct leat__thread_handle *ret_thread, void *(*fn)(void *), void *arg);
+void leat__thread_join(struct leat__thread_handle thread);
+
+/* The number of CPUs that this process may use: affinity and cgroup quota; >= 1. */
+int leat__cpu_count(void);
+
+/* Fine timers for the calling thread; returns the old slack for the second call. */
+int64_t leat__timer_slack_fine(void);
+void leat__timer_slack_restore(int64_t slack);
+
+/*
+ * Sleep while *word == expected, until woken or deadline (absolute
+ * monotonic ns; INT64_MAX: none).  May wake spuriously.
+ */
+void leat__futex_wait(uint32_t *word, uint32_t expected, int64_t deadline);
+/* Wakes up to n sleepers. */
+void leat__futex_wake(uint32_t *word, int n);
+
+/* Monotonic nanoseconds of the real clock. */
+int64_t leat__clock(void);
+
+/* Asymmetric fences, see base/atomic.h. Call init once, before any thread. */
+void leat__fence_heavy_init(void);
+void leat__fence_heavy(void);
+
+/*
+ * Address space.  map_reserve: size bytes aligned to align, readable and writable,
+ * no swap reservation, no huge pages; NULL on failure.
+ */
+void *leat__map_reserve(size_t size, size_t align);
+void leat__map_release(void *ptr, size_t size);
+/* Makes the page fault on touch, without a mapping of its own; -ENOTSUP where the kernel cannot. */
+int leat__map_guard(void *page);
+/* The same for one page by mprotect: costs a mapping. */
+int leat__map_guard_one(void *page);
+/* Gives the pages back; they read as zero afterwards. */
+void leat__map_trim(void *ptr, size_t size);
+size_t leat__page_size(void);
+
+/* Bytes that may still be used: the smaller of available memory and cgroup headroom. */
+uint64_t leat__memory_available(void);
+
+/* Bits that nobody can guess. */
+uint64_t leat__random_seed(void);
+
+/* The name of the calling thread, as shown by ps and gdb. */
+void leat__thread_set_name(const char *name);
+
+#endif

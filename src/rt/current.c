@@ -1,0 +1,252 @@
+/*
+ * Who is calling: the running task or a foreign thread; and what a task knows
+ * of itself.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rt/park.h"
+#include "rt/sim.h"
+#include "rt/timer.h"
+
+static pthread_key_t thread_key;
+static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
+
+static void detach(struct leat__thread *thread)
+{
+	if (leat__rt && thread->attached_to == leat__rt->number)
+		leat__fetch_sub(&leat__rt->attached, 1);
+	thread->attached_to = 0;
+}
+
+static void thread_end(void *arg)
+{
+	detach(arg);
+	free(arg);
+}
+
+static void make_key(void)
+{
+	if (pthread_key_create(&thread_key, thread_end) != 0)
+		leat__fatal("no thread-local key left (PTHREAD_KEYS_MAX)");
+}
+
+/* The stand-in of a foreign thread; made at its first call and kept until it ends. */
+struct leat__thread *leat__thread_self(void)
+{
+	static const leat_task_type foreign_type = { "thread", NULL, 0 };
+	struct leat__thread *thread;
+
+	pthread_once(&thread_once, make_key);
+	thread = pthread_getspecific(thread_key);
+	if (!thread) {
+		thread = calloc(1, sizeof(*thread));
+		if (!thread || pthread_setspecific(thread_key, thread) != 0) {
+			free(thread);
+			return NULL;
+		}
+		thread->task.flags = LEAT__T_FOREIGN;
+		thread->task.type = &foreign_type;
+		thread->task.stack = &thread->waiting;
+	}
+	thread->task.scope = leat__rt ? leat__rt->root : NULL;
+	if (leat__rt && thread->attached_to != leat__rt->number) {
+		thread->attached_to = leat__rt->number;
+		leat__fetch_add(&leat__rt->attached, 1);
+	}
+	return thread;
+}
+
+struct leat__task *leat__current(struct leat__worker *w)
+{
+	struct leat__thread *thread;
+
+	if (w)
+		return w->cur;
+	if (!leat__rt)
+		leat__misuse(NULL, "no runtime is running; call it inside leat_run or LEAT_MAIN");
+	thread = leat__thread_self();
+	if (!thread)
+		leat__fatal("no memory to attach this thread; call leat_thread_attach earlier and check its result");
+	return &thread->task;
+}
+
+int leat_thread_attach(void)
+{
+	if (leat__self())
+		return 0;
+	return leat__thread_self() ? 0 : -ENOMEM;
+}
+
+void leat_thread_detach(void)
+{
+	if (!leat__self()) {
+		pthread_once(&thread_once, make_key);
+		struct leat__thread *thread = pthread_getspecific(thread_key);
+
+		if (thread)
+			detach(thread);
+	}
+}
+
+/* The running task; outside one the program is stopped. */
+static struct leat__task *task_only(const char *function)
+{
+	struct leat__worker *w = leat__self();
+
+	if (leat__unlikely(!w || !w->cur))
+		leat__misuse_at(function, NULL, "called outside a task; call it in a task of leat_run");
+	return w->cur;
+}
+
+uint64_t leat_task_id(void)
+{
+	struct leat__worker *w = leat__self();
+
+	return w && w->cur ? w->cur->id : 0;
+}
+
+const char *leat_task_name(void)
+{
+	return leat__task_name_of(task_only(__func__));
+}
+
+void leat_task_set_name(const char *name)
+{
+	struct leat__ext *ext = leat__task_ext(task_only(__func__));
+
+	if (ext) /* without memory it keeps its old name */
+		leat__store_relaxed(&ext->name, name);
+}
+
+bool leat_cancelled(void)
+{
+	struct leat__worker *w = leat__self();
+
+	return w && w->cur && leat__is_canceled(w->cur);
+}
+
+void leat_shield_begin(void)
+{
+	struct leat__task *t = task_only(__func__);
+
+	LEAT_CHECK(t->shield < UINT8_MAX);
+	t->shield++;
+}
+
+void leat_shield_end(void)
+{
+	struct leat__task *t = task_only(__func__);
+
+	if (t->shield == 0)
+		leat__misuse(t, "task '%s' is not shielded; pair it with leat_shield_begin",
+			     leat__task_name_of(t));
+	t->shield--;
+}
+
+void leat_no_park_begin(void)
+{
+	struct leat__task *t = task_only(__func__);
+
+	LEAT_CHECK(t->no_park < UINT8_MAX);
+	t->no_park++;
+}
+
+void leat_no_park_end(void)
+{
+	struct leat__task *t = task_only(__func__);
+
+	if (t->no_park == 0)
+		leat__misuse(t, "task '%s' is in no no-park scope; pair it with leat_no_park_begin",
+			     leat__task_name_of(t));
+	t->no_park--;
+}
+
+int leat_local_key_create(leat_local_key *ret_key, void (*drop)(void *value))
+{
+	struct leat__runtime *rt = leat__rt;
+	uint32_t i;
+
+	if (!rt)
+		leat__misuse(ret_key, "no runtime is running; call it inside leat_run");
+	i = leat__load_relaxed(&rt->local_keys);
+	do {
+		if (i >= 16)
+			return -EAGAIN;
+		rt->local_drop[i] = drop;
+	} while (!leat__cas(&rt->local_keys, i, i + 1) && (i = leat__load_relaxed(&rt->local_keys), true));
+	rt->local_drop[i] = drop;
+	ret_key->_index = i;
+	return 0;
+}
+
+int leat_local_set(leat_local_key key, void *value)
+{
+	struct leat__ext *ext = leat__task_ext(task_only(__func__));
+
+	if (!ext)
+		return -ENOMEM;
+	LEAT_CHECK(key._index < 16);
+	ext->locals[key._index] = value;
+	return 0;
+}
+
+void *leat_local_get(leat_local_key key)
+{
+	struct leat__task *t = task_only(__func__);
+
+	LEAT_CHECK(key._index < 16);
+	return t->flags & LEAT__T_EXT ? t->ext->locals[key._index] : NULL;
+}
+
+/* Time. */
+
+int64_t leat__time_now(void)
+{
+	struct leat__runtime *rt = leat__rt;
+
+	return rt && rt->sim ? leat__sim_now(rt->sim) : leat__clock();
+}
+
+int64_t leat_now(void)
+{
+	return leat__time_now();
+}
+
+int64_t leat_in(int64_t ns)
+{
+	int64_t when;
+
+	return __builtin_add_overflow(leat__time_now(), ns, &when) ? (ns > 0 ? LEAT_FOREVER : 0) : when;
+}
+
+int leat_sleep_until(int64_t when)
+{
+	struct leat__worker *w;
+	struct leat__task *t;
+	int r = leat__enter(&w, &t);
+
+	if (r < 0)
+		return r;
+	if (w && when <= leat__time_now())
+		return leat_yield();
+	leat__arm(t, true);
+	r = leat__park(t, LEAT__WHY_SLEEP, NULL, when);
+	return r == -ETIMEDOUT ? 0 : r;
+}
+
+int leat_sleep(int64_t ns)
+{
+	return leat_sleep_until(leat_in(ns));
+}
+
+const char *leat_strerror(int error)
+{
+	static __thread char text[128];
+
+	if (error == LEAT_ECLOSED)
+		return "channel closed";
+	return error <= 0 ? strerror_r(-error, text, sizeof(text)) : "no error";
+}

@@ -1,0 +1,26 @@
+/*
+ * What happens when every task waits and nothing can wake one (I10 in idle.c).
+ */
+#include "rt/deadlock.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "rt/idle.h"
+#include "rt/sim.h"
+
+void leat__deadlock(struct leat__runtime *rt)
+{
+	leat__log("deadlock: every task is blocked, and no timer, thread or event can wake one");
+	leat_dump(STDERR_FILENO);
+	if (rt->sim)
+		leat__log("seed %llu (replay with LEAT_SIM=%llu)",
+			  (unsigned long long)leat__sim_seed_of(rt->sim),
+			  (unsigned long long)leat__sim_seed_of(rt->sim));
+	if (rt->options.abort_on_deadlock)
+		abort();
+	rt->deadlocked = true;
+	leat__store_relaxed(&rt->stopping, 1);
+	for (int i = 0; i < rt->nworkers; i++)
+		leat__wake_worker(rt->worker[i]);
+}

@@ -1,0 +1,107 @@
+/*
+ * Fork-join with the record on the caller's stack.
+ *
+ *	F1 fork: the record goes to the bottom of the worker's deque
+ *	F2 join: pop the bottom.  It is the record: nobody took it; call it here,
+ *	   as part of the joining task
+ *	F3 else it was stolen, or this worker's scheduler took it: done 0 -> WAITING
+ *	   and park, unless it is DONE
+ *	F4 the child ends: done -> DONE; it was WAITING: claim and ready the parent
+ * After F4's exchange the child touches the record only if the parent waits.
+ */
+#include <errno.h>
+
+#include "rt/idle.h"
+#include "rt/park.h"
+#include "rt/worker.h"
+
+enum { RUNNING = 0, WAITING, DONE, NOT_PUSHED };
+
+struct leat__fork {
+	union {
+		struct leat__task task;
+		char room[sizeof(struct leat__task) + LEAT_FORK_ARGS_MAX];
+	} u;
+	uint32_t done;		/* (a) */
+	int result;		/* written before F4 */
+	struct leat__task *parent; /* (c) */
+};
+_Static_assert(sizeof(struct leat__fork) <= sizeof(leat_forked), "leat_forked is too small");
+
+void *leat__fork_args(leat_forked *forked)
+{
+	return ((struct leat__fork *)forked)->u.task.args;
+}
+
+void leat__fork_push(leat_forked *forked, const leat_task_type *type)
+{
+	struct leat__fork *f = (struct leat__fork *)forked;
+	struct leat__worker *w = leat__self();
+	struct leat__task *t = &f->u.task;
+
+	if (leat__unlikely(!w))
+		leat__misuse(forked, "leat_fork called outside a task; call it inside leat_run");
+	t->sp = NULL;
+	t->claim = LEAT__CLAIM_IDLE;
+	t->flags = LEAT__T_FORK;
+	t->scope = w->cur->scope;
+	t->type = type;
+	t->stack = NULL;
+	t->id = 0;
+	t->shield = w->cur->shield;
+	t->no_park = 0;
+	t->is_member = 0;
+	f->parent = w->cur;
+	leat__store_relaxed(&f->done, RUNNING);
+	if (leat__unlikely(!leat__deque_push(&w->deque, t))) { /* F1 */
+		leat__store_relaxed(&f->done, NOT_PUSHED);
+		return;
+	}
+	leat__notify(w);
+}
+
+static int join_slow(struct leat__fork *f, struct leat__worker *w, struct leat__task *popped)
+{
+	struct leat__task *me = w->cur;
+
+	/* Something was queued after the fork: put it back. */
+	if (popped && !leat__deque_push(&w->deque, popped))
+		leat__push_overflow(w, popped);
+	leat__arm(me, false);
+	if (leat__cas(&f->done, RUNNING, WAITING))	/* F3 */
+		leat__park(me, LEAT__WHY_JOIN, f, LEAT_FOREVER);
+	else
+		leat__store_relaxed(&me->claim, LEAT__CLAIM_IDLE);
+	return f->result;
+}
+
+int leat_join(leat_forked *forked)
+{
+	struct leat__fork *f = (struct leat__fork *)forked;
+	struct leat__worker *w = leat__self();
+	struct leat__task *t;
+
+	if (leat__unlikely(!w || f->parent != w->cur))
+		leat__misuse(forked, "joined by another task than the one that forked it; join in the task that called leat_fork");
+	if (leat__unlikely(leat__load_relaxed(&f->done) == NOT_PUSHED))
+		return f->u.task.type->run(f->u.task.args);
+	t = leat__deque_pop(&w->deque);				/* F2 */
+	if (leat__likely(t == &f->u.task))
+		return t->type->run(t->args);
+	return join_slow(f, w, t);
+}
+
+void leat__fork_ended(struct leat__worker *w, struct leat__task *t, int r)
+{
+	struct leat__fork *f = (struct leat__fork *)t;
+	struct leat__task *parent = f->parent;
+
+	(void)w;
+	if (t->is_member)
+		leat__scope_unlink(t);
+	f->result = r;
+	if (leat__exchange(&f->done, DONE) != WAITING)	/* F4 */
+		return;
+	if (leat__claim(parent, LEAT__CLAIM_DONE))
+		leat__ready(parent);
+}

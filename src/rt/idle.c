@@ -1,0 +1,434 @@
+/*
+ * Idle workers.
+ *
+ * Waking a core costs more than a thousand messages between tasks on one core,
+ * and tasks that talk are best kept together.  So a task that has just been made ready
+ * is left to its own worker for CONFIRM_NS; only a backlog that lasts is
+ * moved.  But no ready task may wait long while a worker is idle, even if the
+ * task that made it ready computes for a second without another call.
+ *
+ * An idle worker is in one of three states:
+ *   spinning	looks at the other queues every few microseconds, for SPIN_NS
+ *   dozing	sleeps and looks, first after DOZE_MIN_NS, then at doubling
+ *		intervals up to DOZE_MAX_NS, as long as anything is pushed anywhere
+ *   asleep	in the idle list, until somebody wakes it
+ * The first two are "searching".  While anyone searches, pushers need not wake
+ * anyone: they see need_wake == 0, and a searcher sees what they pushed at its next
+ * look.  One searcher dozes, the others go to sleep.
+ *
+ *   push	I1 put the task into the own queue
+ *		I2 light fence
+ *		I3 read need_wake; set: take a sleeper from the list, count it as
+ *		   searching, clear need_wake, wake it (one pusher wins, under idle_lock)
+ *   sleep	I4 lock; into the list; searching -= 1; need_wake = (searching == 0); unlock
+ *		I5 heavy fence: pairs with I2
+ *		I6 look into all queues once more; something there: I7, search on
+ *		I8 sleep until woken, or until the first timer
+ *   leave	I7 lock; out of the list, if still in; searching += 1, need_wake = 0; unlock
+ *   found	I9 a searcher that found work: searching -= 1; it was the last and others
+ *		   sleep: need_wake = 1, heavy fence, and wake the next if more is queued
+ * Either I3 sees need_wake, or I6 sees the task.  Threads that are no workers
+ * push to the injector and use a full fence at I2.
+ *
+ * I10: when all workers are in the list, I6 found nothing, no timer is set and
+ * nothing outside can wake a task, nobody ever will: deadlock.
+ */
+#include "rt/idle.h"
+
+#include "rt/deadlock.h"
+#include "rt/park.h"
+#include "rt/sim.h"
+#include "rt/timer.h"
+#include "rt/worker.h"
+
+#define SPIN_NS INT64_C(20000)
+#define LOOK_NS INT64_C(2000)
+#define CONFIRM_NS INT64_C(5000)
+#define DOZE_MIN_NS INT64_C(50000)
+#define DOZE_MAX_NS INT64_C(800000)
+
+/* What a searcher saw of another worker, and when it saw it first. */
+struct leat__seen {
+	int64_t deque_at, lifo_at;
+	uint32_t bottom, pushes;
+	bool deque, in_lifo;
+	struct leat__task *lifo;
+};
+
+size_t leat__seen_size(int nworkers)
+{
+	return sizeof(struct leat__seen) * (size_t)nworkers;
+}
+
+void leat__injector_push(struct leat__runtime *rt, struct leat__task *first,
+			 struct leat__task *last, uint32_t n)
+{
+	leat__lock_acquire(&rt->injector_lock, LEAT__RANK_QUEUE);
+	last->next = NULL;
+	if (rt->injector_last)
+		rt->injector_last->next = first;
+	else
+		rt->injector_first = first;
+	rt->injector_last = last;
+	leat__store_relaxed(&rt->injector_len, rt->injector_len + n);
+	leat__lock_release(&rt->injector_lock);
+}
+
+struct leat__task *leat__injector_pop(struct leat__runtime *rt)
+{
+	struct leat__task *t;
+
+	if (leat__likely(leat__load_relaxed(&rt->injector_len) == 0))
+		return NULL;
+	leat__lock_acquire(&rt->injector_lock, LEAT__RANK_QUEUE);
+	t = rt->injector_first;
+	if (t) {
+		rt->injector_first = t->next;
+		if (!t->next)
+			rt->injector_last = NULL;
+		leat__store_relaxed(&rt->injector_len, rt->injector_len - 1);
+	}
+	leat__lock_release(&rt->injector_lock);
+	return t;
+}
+
+void leat__wake_worker(struct leat__worker *w)
+{
+	leat__store_release(&w->futex, 1);
+	leat__futex_wake(&w->futex, 1);
+}
+
+/* Out of the list; under idle_lock. */
+static void unlist(struct leat__runtime *rt, struct leat__worker *w)
+{
+	struct leat__worker **link = &rt->idle;
+
+	while (*link != w)
+		link = &(*link)->idle_next;
+	*link = w->idle_next;
+	w->idle = false;
+	rt->nidle--;
+	if (rt->timekeeper == w->index)
+		rt->timekeeper = -1;
+}
+
+void leat__wake_one(struct leat__runtime *rt)
+{
+	struct leat__worker *w = NULL;
+
+	leat__lock_acquire(&rt->idle_lock, LEAT__RANK_IDLE);
+	if (rt->nsearching == 0 && rt->idle) {
+		w = rt->idle;
+		unlist(rt, w);
+		rt->nsearching++;
+		leat__store_relaxed(&rt->need_wake, 0);
+	}
+	leat__lock_release(&rt->idle_lock);
+	if (w) {
+		struct leat__worker *me = leat__self();
+
+		if (me)
+			me->counters.wakes++;
+		leat__wake_worker(w);
+	}
+}
+
+void leat__wake_for_injector(struct leat__runtime *rt)
+{
+	struct leat__worker *w;
+
+	leat__fence_full(); /* I2 of a thread that is no worker */
+	if (leat__load_relaxed(&rt->need_wake)) {
+		leat__wake_one(rt);
+		return;
+	}
+	w = leat__load_relaxed(&rt->dozing);
+	if (w)
+		leat__wake_worker(w);
+}
+
+static uint32_t all_pushes(struct leat__runtime *rt)
+{
+	uint32_t sum = 0;
+
+	for (int i = 0; i < rt->nworkers; i++)
+		sum += leat__load_relaxed(&rt->worker[i]->pushes);
+	return sum;
+}
+
+/* Half of v's deque, into ours; returns the first. */
+static struct leat__task *steal_half(struct leat__worker *w, struct leat__worker *v)
+{
+	uint32_t n = (leat__deque_len(&v->deque) + 1) / 2;
+	struct leat__task *first = NULL;
+	bool lost = false;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct leat__task *t = leat__deque_steal(&v->deque, &lost);
+
+		if (!t)
+			break;
+		w->counters.steals++;
+		if (!first)
+			first = t;
+		else if (!leat__deque_push(&w->deque, t))
+			leat__push_overflow(w, t);
+	}
+	return first;
+}
+
+/* Takes from v what has been waiting for CONFIRM_NS; else remembers what is there. */
+static struct leat__task *look_at(struct leat__worker *w, struct leat__worker *v, int64_t now)
+{
+	struct leat__seen *seen = &w->seen[v->index];
+	uint32_t top = leat__load_acquire(&v->deque.top);
+	uint32_t bottom = leat__load_acquire(&v->deque.bottom);
+	uint32_t pushes = leat__load_relaxed(&v->pushes);
+	struct leat__task *lifo = leat__load_relaxed(&v->lifo);
+
+	if ((int32_t)(bottom - top) <= 0) {
+		seen->deque = false;
+	} else if (!seen->deque || (int32_t)(seen->bottom - top) <= 0) {
+		seen->deque = true;
+		seen->bottom = bottom;
+		seen->deque_at = now;
+	} else if (now - seen->deque_at >= CONFIRM_NS) {
+		struct leat__task *t = steal_half(w, v);
+
+		seen->deque = false;
+		if (t)
+			return t;
+	}
+	if (!lifo) {
+		seen->in_lifo = false;
+	} else if (!seen->in_lifo || seen->lifo != lifo || seen->pushes != pushes) {
+		seen->in_lifo = true;
+		seen->lifo = lifo;
+		seen->pushes = pushes;
+		seen->lifo_at = now;
+	} else if (now - seen->lifo_at >= CONFIRM_NS) {
+		seen->in_lifo = false;
+		/* The slot may hold another task by now that looks the same: just as good. */
+		if (leat__cas(&v->lifo, lifo, NULL)) {
+			w->counters.steals++;
+			return lifo;
+		}
+	}
+	return NULL;
+}
+
+/* Work that is there now; *ret_pending: something is there that may yet be stolen. */
+static struct leat__task *look(struct leat__worker *w, int64_t now, bool *ret_pending)
+{
+	struct leat__runtime *rt = w->rt;
+	int start = (int)leat__random_below(&w->random, (uint32_t)rt->nworkers);
+	struct leat__task *t = leat__pick(w);
+
+	*ret_pending = false;
+	for (int i = 0; !t && i < rt->nworkers; i++) {
+		struct leat__worker *v = rt->worker[(start + i) % rt->nworkers];
+
+		if (v == w)
+			continue;
+		t = look_at(w, v, now);
+		*ret_pending |= w->seen[v->index].deque || w->seen[v->index].in_lifo;
+		/* A busy worker's timers are late; fire them into our queue. */
+		if (!t && leat__load_relaxed(&v->wheel.next) <= now &&
+		    leat__wheel_fire(&v->wheel, now) > 0)
+			t = leat__pick(w);
+	}
+	return t;
+}
+
+static void searching_begin(struct leat__runtime *rt)
+{
+	leat__lock_acquire(&rt->idle_lock, LEAT__RANK_IDLE);
+	rt->nsearching++;
+	leat__store_relaxed(&rt->need_wake, 0);
+	leat__lock_release(&rt->idle_lock);
+}
+
+/* I6: anything at all, however fresh. */
+static bool anything_queued(struct leat__worker *w)
+{
+	struct leat__runtime *rt = w->rt;
+
+	if (leat__load_relaxed(&rt->injector_len) > 0 || leat__load_relaxed(&w->inbox_len) > 0 ||
+	    leat__load_relaxed(&rt->stopping))
+		return true;
+	for (int i = 0; i < rt->nworkers; i++) {
+		struct leat__worker *v = rt->worker[i];
+
+		if (leat__deque_len(&v->deque) > 0 || leat__load_relaxed(&v->lifo))
+			return true;
+	}
+	return false;
+}
+
+/* I9 */
+static void searching_found(struct leat__worker *w)
+{
+	struct leat__runtime *rt = w->rt;
+	bool last = false;
+
+	leat__lock_acquire(&rt->idle_lock, LEAT__RANK_IDLE);
+	rt->nsearching--;
+	if (rt->nsearching == 0 && rt->nidle > 0) {
+		leat__store_relaxed(&rt->need_wake, 1);
+		last = true;
+	}
+	leat__lock_release(&rt->idle_lock);
+	if (!last)
+		return;
+	leat__fence_heavy(); /* pairs with I2: a push that saw need_wake == 0 is seen here */
+	if (anything_queued(w))
+		leat__wake_one(rt);
+}
+
+/* When w must wake for timers: its own, and as the timekeeper everyone's. */
+static int64_t first_timer(struct leat__worker *w, bool timekeeper)
+{
+	struct leat__runtime *rt = w->rt;
+	int64_t first = leat__load_relaxed(&w->wheel.next);
+
+	for (int i = 0; timekeeper && i < rt->nworkers; i++) {
+		int64_t next = leat__load_relaxed(&rt->worker[i]->wheel.next);
+
+		if (next < first)
+			first = next;
+	}
+	return first;
+}
+
+/* Sleeps unless woken already; takes the wake-up. */
+static void sleep_until(struct leat__worker *w, int64_t deadline)
+{
+	w->counters.sleeps++;
+	if (leat__load_acquire(&w->futex) == 0)
+		leat__futex_wait(&w->futex, 0, deadline);
+	leat__store_relaxed(&w->futex, 0);
+	w->clock = leat__clock();
+}
+
+/* I10; under idle_lock. */
+static bool is_deadlock(struct leat__runtime *rt)
+{
+	if (rt->nidle < rt->nworkers || leat__load_relaxed(&rt->attached) > 0 ||
+	    leat__load_relaxed(&rt->external) > 0)
+		return false;
+	for (int i = 0; i < rt->nworkers; i++) {
+		struct leat__worker *v = rt->worker[i];
+
+		if (leat__load_relaxed(&v->wheel.count) > 0 ||
+		    leat__load_relaxed(&v->inbox_len) > 0)
+			return false;
+	}
+	return leat__load_relaxed(&rt->injector_len) == 0;
+}
+
+/* I4 to I8.  Returns searching again. */
+static void sleep_deep(struct leat__worker *w)
+{
+	struct leat__runtime *rt = w->rt;
+	bool timekeeper, deadlock = false;
+
+	leat__lock_acquire(&rt->idle_lock, LEAT__RANK_IDLE);	/* I4 */
+	w->idle = true;
+	w->idle_next = rt->idle;
+	rt->idle = w;
+	rt->nidle++;
+	rt->nsearching--;
+	if (rt->timekeeper < 0)
+		rt->timekeeper = w->index;
+	timekeeper = rt->timekeeper == w->index;
+	leat__store_relaxed(&rt->need_wake, rt->nsearching == 0);
+	leat__lock_release(&rt->idle_lock);
+
+	if (!LEAT__MUTANT(SLEEP_NO_FENCE))
+		leat__fence_heavy();				/* I5 */
+	if (LEAT__MUTANT(SLEEP_NO_RECHECK) || !anything_queued(w)) { /* I6 */
+		leat__lock_acquire(&rt->idle_lock, LEAT__RANK_IDLE);
+		deadlock = is_deadlock(rt);
+		leat__lock_release(&rt->idle_lock);
+		if (deadlock)
+			leat__deadlock(rt);
+		else
+			sleep_until(w, first_timer(w, timekeeper)); /* I8 */
+	}
+
+	leat__lock_acquire(&rt->idle_lock, LEAT__RANK_IDLE);	/* I7 */
+	if (w->idle) {
+		unlist(rt, w);
+		rt->nsearching++;
+		leat__store_relaxed(&rt->need_wake, 0);
+	}
+	leat__lock_release(&rt->idle_lock);
+}
+
+/* Looks every LOOK_NS until `until`, or while something is there to be confirmed. */
+static struct leat__task *spin(struct leat__worker *w, int64_t until)
+{
+	struct leat__task *t;
+	bool pending;
+	int64_t now;
+
+	for (;;) {
+		now = leat__clock();
+		w->clock = now;
+		t = look(w, now, &pending);
+		if (t || leat__load_relaxed(&w->rt->stopping))
+			return t;
+		if (now >= until && !(pending && now < until + 2 * CONFIRM_NS))
+			return NULL;
+		while (leat__clock() < now + LOOK_NS)
+			leat__cpu_pause();
+	}
+}
+
+/* Sleeps between looks as long as others push.  One worker at a time. */
+static struct leat__task *doze(struct leat__worker *w)
+{
+	struct leat__runtime *rt = w->rt;
+	struct leat__task *t = NULL;
+	int64_t interval = DOZE_MIN_NS;
+	uint32_t pushes = all_pushes(rt), before;
+
+	if (!leat__cas(&rt->dozing, (struct leat__worker *)NULL, w))
+		return NULL;
+	do {
+		int64_t now = leat__clock(), until = now + interval;
+		int64_t timer = first_timer(w, true);
+
+		sleep_until(w, timer < until ? timer : until);
+		before = pushes;
+		pushes = all_pushes(rt);
+		t = spin(w, 0);
+		if (interval < DOZE_MAX_NS)
+			interval *= 2;
+	} while (!t && pushes != before && !leat__load_relaxed(&rt->stopping));
+	leat__store_relaxed(&rt->dozing, NULL);
+	return t;
+}
+
+struct leat__task *leat__find_work(struct leat__worker *w)
+{
+	struct leat__runtime *rt = w->rt;
+	bool alone = rt->nworkers == 1;
+	struct leat__task *t = NULL;
+
+	leat__scope_flush(w); /* N1 */
+	if (leat__unlikely(rt->sim != NULL))
+		return leat__sim_find_work(w);
+	searching_begin(rt);
+	while (!leat__load_relaxed(&rt->stopping)) {
+		leat__worker_timers(w);
+		t = alone ? leat__pick(w) : spin(w, leat__clock() + SPIN_NS);
+		if (!t && !alone)
+			t = doze(w);
+		if (t)
+			break;
+		sleep_deep(w);
+	}
+	searching_found(w);
+	return leat__load_relaxed(&rt->stopping) ? NULL : t;
+}

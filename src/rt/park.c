@@ -1,0 +1,282 @@
+#include "rt/park.h"
+
+#include "rt/idle.h"
+#include "rt/sim.h"
+#include "rt/stack.h"
+#include "rt/timer.h"
+
+const char *const leat__why_name[] = {
+	[LEAT__WHY_NONE] = "nothing",
+	[LEAT__WHY_SEND] = "channel send",
+	[LEAT__WHY_RECV] = "channel receive",
+	[LEAT__WHY_SELECT] = "select",
+	[LEAT__WHY_SLEEP] = "sleep",
+	[LEAT__WHY_GROUP] = "group wait",
+	[LEAT__WHY_JOIN] = "join",
+	[LEAT__WHY_LIMIT] = "group limit",
+	[LEAT__WHY_SEM] = "semaphore",
+	[LEAT__WHY_MUTEX] = "mutex",
+	[LEAT__WHY_COND] = "condition",
+	[LEAT__WHY_ONCE] = "once",
+	[LEAT__WHY_WAITGROUP] = "wait-group",
+	[LEAT__WHY_BARRIER] = "barrier",
+	[LEAT__WHY_AFTER] = "timer",
+	[LEAT__WHY_ON_RECV] = "channel receive (no stack)",
+	[LEAT__WHY_ON_ACQUIRE] = "semaphore (no stack)",
+};
+
+/* A deadline of a parked task: on its stack. */
+struct park_timer {
+	struct leat__timer timer;
+	struct leat__task *task;
+};
+
+static void time_out(struct leat__timer *timer)
+{
+	struct leat__task *t = leat__container_of(timer, struct park_timer, timer)->task;
+
+	if (leat__claim(t, LEAT__CLAIM_TIMEOUT))
+		leat__ready_fifo(t);
+}
+
+/*
+ * The jump, with what the sanitizers must know.  One function, so that the
+ * return address on every saved stack is the same and is predicted.
+ */
+__attribute__((noinline)) void leat__switch(void **save_sp, void *to_sp, struct leat__stack *from,
+					    struct leat__stack *to)
+{
+#ifdef LEAT__ASAN
+	/* A context that never comes back gives its fake stack up. */
+	bool dies = save_sp == &leat__self()->scratch_sp;
+
+	__sanitizer_start_switch_fiber(dies ? NULL : &from->fake_stack, to->low,
+				       (size_t)((char *)to - to->low));
+#endif
+#ifdef LEAT__TSAN
+	if (!to->fiber)
+		to->fiber = __tsan_create_fiber(0);
+	__tsan_switch_to_fiber(to->fiber, 0);
+#endif
+	leat__ctx_jump(save_sp, to_sp);
+#ifdef LEAT__ASAN
+	__sanitizer_finish_switch_fiber(from->fake_stack, NULL, NULL);
+#endif
+	(void)from;
+	(void)to;
+}
+
+void *leat__loop_context(struct leat__stack *s)
+{
+#ifdef LEAT__ASAN
+	__asan_unpoison_memory_region(s->low, (size_t)((char *)s - s->low));
+#endif
+	return leat__ctx_make(leat__stack_top(s), leat__loop_entry);
+}
+
+/* P4, P5: runs something else until t is ready. */
+static void switch_away(struct leat__worker *w, struct leat__task *t)
+{
+	struct leat__task *n = leat__pick(w);
+	struct leat__stack *s;
+	void *sp;
+
+	if (n == t)
+		return;
+	w->counters.switches++;
+	/* Acquire: pairs with C1; the context is complete. */
+	if (n && (sp = leat__load_acquire(&n->sp)) != NULL) {
+		if (n->scope != w->credit_scope)
+			leat__scope_flush(w); /* N1 */
+		leat__store_relaxed(&n->sp, NULL);
+		leat__store_relaxed(&n->state, LEAT__RUNNING);
+		w->cur = n;
+		w->stack = n->stack;
+		w->budget = w->quantum;
+		leat__switch(&t->sp, sp, t->stack, n->stack);
+		return;
+	}
+	/* P5': nothing to do, a new task, or an unsaved one: a scheduler loop takes over. */
+	w->handoff = n;
+	w->cur = NULL;
+	s = leat__stack_get(w);
+	if (leat__unlikely(!s)) {
+		s = w->reserve;
+		w->reserve = NULL;
+	}
+	if (leat__unlikely(!s)) {
+		/* The last resort: the thread's own stack, which only resumes tasks. */
+		w->stack = &w->native;
+		leat__switch(&t->sp, w->native_sp, t->stack, &w->native);
+		return;
+	}
+	w->stack = s;
+	leat__switch(&t->sp, leat__loop_context(s), t->stack, s);
+}
+
+static void foreign_block(struct leat__task *t, int64_t deadline)
+{
+	struct leat__thread *thread = leat__container_of(t, struct leat__thread, task);
+	struct leat__runtime *rt = leat__rt;
+
+	if (leat__fetch_sub(&rt->attached, 1) == 1)
+		leat__wake_for_injector(rt); /* a worker may now see a deadlock */
+	while (leat__load_acquire(&thread->futex) == 0) {
+		if (deadline != LEAT_FOREVER && leat__time_now() >= deadline &&
+		    leat__claim(t, LEAT__CLAIM_TIMEOUT))
+			break;
+		leat__futex_wait(&thread->futex, 0, deadline);
+	}
+	leat__fetch_add(&rt->attached, 1);
+	leat__store_relaxed(&thread->futex, 0);
+}
+
+/* K4-K6.  True: we were cancelled, and did the claim ourselves. */
+static bool canceled_meanwhile(struct leat__task *t)
+{
+	if (!t->is_member)
+		leat__scope_link(t);
+	leat__fence_light(); /* K5: pairs with K2 */
+	if (LEAT__MUTANT(PARK_NO_RECHECK) || leat__likely(!leat__scope_is_canceled(t->scope)))
+		return false;
+	return leat__cas(&t->claim, LEAT__CLAIM_CANCELABLE, LEAT__CLAIM_CANCELED);
+}
+
+int leat__park(struct leat__task *t, enum leat__why why, const void *object, int64_t deadline)
+{
+	struct leat__worker *w = leat__self();
+	struct park_timer timeout;
+	uint32_t claim = leat__load_relaxed(&t->claim);
+
+	if (leat__unlikely(t->no_park > 0 && w))
+		leat__misuse(object, "task '%s' would block in a no-park scope (%s); use a try_ call, or move the call behind leat_no_park_end",
+			     leat__task_name_of(t), leat__why_name[why]);
+	leat__store_relaxed(&t->why, why);
+	t->stack->wait_object = object;
+	t->stack->wait_since = w ? w->clock : leat__clock();
+	if (claim == LEAT__CLAIM_CANCELABLE && w && canceled_meanwhile(t))
+		goto out;
+	leat__store_relaxed(&t->state, LEAT__PARKED);
+	if (leat__unlikely(!w)) {
+		foreign_block(t, deadline);
+		goto out;
+	}
+	w->counters.parked++;
+	if (deadline != LEAT_FOREVER) {
+		timeout.timer.deadline = deadline;
+		timeout.timer.fire = time_out;
+		timeout.task = t;
+		leat__timer_set(&w->wheel, &timeout.timer);
+	}
+	switch_away(w, t);
+	if (deadline != LEAT_FOREVER)
+		leat__timer_unset(&timeout.timer);	/* P6 */
+out:
+	leat__store_relaxed(&t->state, LEAT__RUNNING);
+	leat__store_relaxed(&t->why, LEAT__WHY_NONE);
+	/* Acquire: pairs with the claim's CAS; what the winner wrote before is ours. */
+	claim = leat__load_acquire(&t->claim);
+	leat__store_relaxed(&t->claim, LEAT__CLAIM_IDLE);
+	if (claim >= LEAT__CLAIM_DONE)
+		return (int)(claim - LEAT__CLAIM_DONE);
+	return claim == LEAT__CLAIM_TIMEOUT ? -ETIMEDOUT : -ECANCELED;
+}
+
+/* Tasks that may not go into the caller's own queues. */
+static void ready_elsewhere(struct leat__task *t)
+{
+	struct leat__runtime *rt = leat__rt;
+
+	if (t->flags & LEAT__T_FOREIGN) {
+		struct leat__thread *thread = leat__container_of(t, struct leat__thread, task);
+
+		leat__store_release(&thread->futex, 1);
+		leat__futex_wake(&thread->futex, 1);
+	} else if (t->flags & LEAT__T_PINNED) {
+		struct leat__worker *w = rt->worker[t->ext->pin];
+
+		leat__lock_acquire(&w->inbox_lock, LEAT__RANK_QUEUE);
+		t->next = NULL;
+		if (w->inbox_last)
+			w->inbox_last->next = t;
+		else
+			w->inbox_first = t;
+		w->inbox_last = t;
+		leat__store_relaxed(&w->inbox_len, w->inbox_len + 1);
+		leat__lock_release(&w->inbox_lock);
+		leat__wake_worker(w);
+	} else {
+		leat__injector_push(rt, t, t, 1);
+		leat__wake_for_injector(rt);
+	}
+}
+
+void leat__ready(struct leat__task *t)
+{
+	struct leat__worker *w = leat__self();
+
+	leat__store_relaxed(&t->state, LEAT__READY);
+	if (leat__unlikely(!w || (t->flags & (LEAT__T_FOREIGN | LEAT__T_PINNED)))) {
+		ready_elsewhere(t);
+		return;
+	}
+	/* Only we put tasks into our slot: empty now stays empty. */
+	if (leat__load_relaxed(&w->lifo) == NULL) {
+		leat__store_release(&w->lifo, t); /* pairs with the CAS of who takes it */
+	} else {
+		struct leat__task *old = leat__exchange(&w->lifo, t);
+
+		if (old && leat__unlikely(!leat__deque_push(&w->deque, old)))
+			leat__push_overflow(w, old);
+	}
+	leat__notify(w);
+}
+
+void leat__ready_fifo(struct leat__task *t)
+{
+	struct leat__worker *w = leat__self();
+
+	leat__store_relaxed(&t->state, LEAT__READY);
+	if (leat__unlikely(!w || (t->flags & (LEAT__T_FOREIGN | LEAT__T_PINNED)))) {
+		ready_elsewhere(t);
+		return;
+	}
+	if (leat__unlikely(!leat__deque_push(&w->deque, t)))
+		leat__push_overflow(w, t);
+	leat__notify(w);
+}
+
+/*
+ * A yield is a park that makes itself ready first: whoever picks us up waits
+ * for our context (P5').  Nobody else can claim us: the word stays IDLE.
+ */
+static void yield(struct leat__worker *w)
+{
+	struct leat__task *t = w->cur;
+
+	leat__ready_fifo(t);
+	switch_away(w, t);
+	leat__store_relaxed(&t->state, LEAT__RUNNING);
+}
+
+void leat__budget_spent(struct leat__worker *w)
+{
+	w->budget = w->quantum;
+	w->clock = leat__time_now();
+	if (leat__unlikely(w->rt->sim != NULL) && !leat__sim_preempts(w))
+		return;
+	if (w->cur && w->cur->no_park == 0)
+		yield(w);
+}
+
+int leat_yield(void)
+{
+	struct leat__worker *w = leat__self();
+	struct leat__task *t;
+
+	if (!w)
+		leat__misuse(NULL, "called outside a task; use sched_yield()");
+	t = w->cur;
+	yield(w);
+	return leat__is_canceled(t) ? -ECANCELED : 0;
+}

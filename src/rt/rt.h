@@ -1,0 +1,284 @@
+/*
+ * The runtime's structures.
+ *
+ * A field's letter says who may touch it: (c) constant after creation,
+ * (o) the owner only: the worker, or the task itself while it runs,
+ * (a) atomic, (L) under the named lock.
+ */
+#ifndef LEAT_RT_RT_H
+#define LEAT_RT_RT_H
+
+#include <leat/leat.h>
+
+#include "base/assert.h"
+#include "base/atomic.h"
+#include "base/deque.h"
+#include "base/list.h"
+#include "base/lock.h"
+#include "base/random.h"
+#include "port/ctx/ctx.h"
+#include "port/port.h"
+#include "port/self.h"
+
+enum {
+	LEAT__MAX_WORKERS = 256,
+	LEAT__BUDGET = 128,	/* operations between forced yields */
+	LEAT__LIFO_RUNS = 3,	/* LIFO slot picks in a row */
+	LEAT__INJECTOR_TICK = 61, /* the injector is looked at first every so many picks */
+	LEAT__TIMER_TICK = 32,	/* and the clock, while timers are set */
+	LEAT__STACK_SIZE = 64 * 1024,
+	LEAT__INLINE_MIN = 16 * 1024, /* stack that must remain to run a child inline */
+};
+
+enum leat__state {
+	LEAT__FREE = 0,		/* the record is in a free list */
+	LEAT__READY,		/* in a queue, or in a worker's hands */
+	LEAT__RUNNING,
+	LEAT__INLINE,		/* in a join, runs a child on top of itself */
+	LEAT__PARKED,		/* blocked, on its own stack */
+	LEAT__WAITING,		/* a wait without a stack: a record only */
+};
+
+/* What a task waits for; the names are in dump.c. */
+enum leat__why {
+	LEAT__WHY_NONE = 0,
+	LEAT__WHY_SEND,
+	LEAT__WHY_RECV,
+	LEAT__WHY_SELECT,
+	LEAT__WHY_SLEEP,
+	LEAT__WHY_GROUP,
+	LEAT__WHY_JOIN,
+	LEAT__WHY_LIMIT,
+	LEAT__WHY_SEM,
+	LEAT__WHY_MUTEX,
+	LEAT__WHY_COND,
+	LEAT__WHY_ONCE,
+	LEAT__WHY_WAITGROUP,
+	LEAT__WHY_BARRIER,
+	LEAT__WHY_AFTER,
+	LEAT__WHY_ON_RECV,
+	LEAT__WHY_ON_ACQUIRE,
+};
+
+enum leat__task_flag {
+	LEAT__T_PINNED = 1,	/* runs on worker ext->pin only */
+	LEAT__T_FOREIGN = 2,	/* stands for a thread that is no worker: struct leat__thread */
+	LEAT__T_FORK = 8,	/* lives in a leat_forked, not in a record */
+	LEAT__T_OWN_STACK = 16,	/* runs on a stack made for it */
+	LEAT__T_MAIN = 32,
+	LEAT__T_EXT = 64,	/* has ext */
+	LEAT__T_WAIT = 128,	/* began as a wait without a stack */
+};
+
+/*
+ * The claim word of a task decides who ends its wait.  IDLE -> ARMED by the
+ * task, under the lock of what it waits for; ARMED -> anything else by one CAS:
+ * of a waker, the timer, or a cancel.  The winner, and nobody else, makes the
+ * task runnable.  IDLE again by the task.
+ */
+enum leat__claim {
+	LEAT__CLAIM_IDLE = 0,
+	LEAT__CLAIM_ARMED,	/* as below, but deaf to cancel */
+	LEAT__CLAIM_CANCELABLE,
+	LEAT__CLAIM_TIMEOUT,
+	LEAT__CLAIM_CANCELED,
+	LEAT__CLAIM_DONE,	/* + index of the case */
+};
+
+/*
+ * A timer in a worker's wheel.  fire runs under the wheel's lock: it may
+ * claim a task and make it ready, nothing else.
+ */
+struct leat__timer {
+	struct leat__list node;	/* (L: wheel) */
+	int64_t deadline;	/* (c) while set */
+	void (*fire)(struct leat__timer *timer);
+	struct leat__wheel *wheel; /* (o) where it was set; NULL: not set */
+};
+
+struct leat__task {
+	void *sp;		/* (a) saved context; NULL: runs, or never parked.  Published by C1 */
+	uint32_t claim;		/* (a) enum leat__claim */
+	uint16_t flags;		/* (o) enum leat__task_flag */
+	uint8_t state;		/* (a) enum leat__state, for dumps */
+	uint8_t why;		/* (a) enum leat__why, for dumps */
+	struct leat__scope *scope; /* (c) */
+	const leat_task_type *type; /* (c) */
+	struct leat__task *next; /* (L) link in a queue or free list */
+	struct leat__stack *stack; /* (o) of a parked task */
+	struct leat__ext *ext;	/* (o) rare things; with LEAT__T_EXT */
+	uint64_t id;		/* (c) */
+	uint8_t shield;		/* (o) nesting of leat_shield_begin */
+	uint8_t no_park;	/* (o) nesting of leat_no_park_begin */
+	uint8_t size_class;	/* (c) of the record */
+	uint8_t is_member;	/* (o) linked in its scope's members */
+	uint32_t result_index;	/* (c) in the group's results */
+	struct leat__list member; /* (L: scope->lock) in its members, if is_member */
+	void *depot_next;	/* (L: memory_lock) */
+	char args[] __attribute__((aligned(16)));
+};
+_Static_assert(sizeof(struct leat__task) == 96, "task header");
+
+/* What few tasks have. */
+struct leat__ext {
+	const char *name;	/* (a) NULL: type->name */
+	int pin;		/* worker, if LEAT__T_PINNED */
+	void *locals[16];	/* (o) task-local values */
+	void *result;		/* (c) result slot */
+};
+
+/*
+ * At the upper end of each stack.  The fields below "of the task" belong to
+ * the task that is parked or runs on the stack.
+ */
+struct leat__stack {
+	char *low;		/* (c) lowest usable address */
+	void *map;		/* (c) own mapping of a large stack; NULL: a slot of a slab */
+	size_t map_size;	/* (c) */
+	struct leat__stack *next; /* (L) in a pool */
+	struct leat__list all;	/* (L: memory_lock) in rt->all_stacks */
+	/* of the task */
+	const void *wait_object; /* (a) for dumps */
+	int64_t wait_since;	/* (a) */
+	unsigned valgrind_id;
+#ifdef LEAT__ASAN
+	void *fake_stack;
+#endif
+#ifdef LEAT__TSAN
+	void *fiber;		/* of all code that runs on this stack */
+#endif
+};
+
+/* Hierarchical timing wheel, see timer.c. */
+enum { LEAT__WHEEL_BITS = 6, LEAT__WHEEL_SLOTS = 64, LEAT__WHEEL_LEVELS = 9 };
+
+struct leat__wheel {
+	struct leat__lock lock;
+	uint64_t now;		/* (L) in ticks: everything before has fired */
+	uint64_t count;		/* (a) timers set */
+	unsigned tick_bits;	/* (c) a tick is 1 << tick_bits ns */
+	int64_t next;		/* (a) no timer is due before; INT64_MAX: none set */
+	uint64_t used[LEAT__WHEEL_LEVELS]; /* (L) bitmap of slots in use */
+	struct leat__list slot[LEAT__WHEEL_LEVELS][LEAT__WHEEL_SLOTS]; /* (L) */
+};
+
+enum { LEAT__SIZE_CLASSES = 5 };
+
+struct leat__counters {
+	uint64_t spawned, ended, refused, parked, switches, steals, wakes, sleeps, timers;
+};
+
+struct leat__worker {
+	/* owner only */
+	struct leat__task *cur;	/* the running task; NULL in the scheduler loop */
+	struct leat__stack *stack; /* the stack that we stand on */
+	struct leat__task *handoff; /* what the next scheduler loop shall run first */
+	struct leat__stack *dead_stack; /* to be freed by whoever runs next */
+	int budget;		/* operations left until the next forced yield */
+	int quantum;		/* (c) LEAT__BUDGET; 1 under simulation */
+	uint32_t tick;
+	uint32_t lifo_runs;
+	struct leat__scope *credit_scope; /* see scope.h */
+	int64_t credits;
+	struct leat__task *free[LEAT__SIZE_CLASSES];
+	uint32_t free_count[LEAT__SIZE_CLASSES];
+	uint64_t next_id, last_id;
+	struct leat__stack *stacks;
+	uint32_t stack_count;
+	struct leat__stack *reserve; /* for a park when memory is gone */
+	uint64_t random;
+	int64_t clock;		/* the time of a moment ago, for dumps */
+	struct leat__seen *seen; /* what it saw of each other worker, see idle.c */
+	struct leat__runtime *rt;
+	int index;
+	void *native_sp;	/* the thread's own stack, to return to at stop */
+	struct leat__stack native; /* stands for it */
+	void *scratch_sp;	/* where contexts that never come back are saved */
+	int64_t timer_slack;
+	struct leat__counters counters; /* (a) written by the owner */
+	struct leat__thread_handle thread;
+	/* shared */
+	__attribute__((aligned(64))) struct leat__task *lifo; /* (a) put by the owner only */
+	uint32_t pushes;	/* (a) written by the owner: changes with each push */
+	struct leat__deque deque;
+	__attribute__((aligned(64))) struct leat__lock inbox_lock;
+	struct leat__task *inbox_first, *inbox_last; /* (L: inbox_lock) pinned tasks */
+	uint32_t inbox_len;	/* (a) */
+	uint32_t futex;		/* (a) 1: woken */
+	struct leat__worker *idle_next; /* (L: idle_lock) */
+	bool idle;		/* (L: idle_lock) in the list */
+	struct leat__wheel wheel;
+};
+
+/* A thread that is no worker.  It blocks in a futex where a task would park. */
+struct leat__thread {
+	struct leat__task task;
+	uint32_t futex;		/* (a) 1: ready */
+	struct leat__stack waiting; /* only what it waits for is used */
+	uint64_t attached_to;	/* (o) number of the runtime it counts in; 0: none */
+};
+
+struct leat__runtime {
+	/* read by every push */
+	__attribute__((aligned(64))) uint32_t need_wake; /* (a) idle workers, and nobody searches */
+	uint32_t cancel_epoch;	/* (a) changes with every cancel */
+	uint32_t stopping;	/* (a) */
+	uint32_t memory_low;	/* (a) spawns are refused */
+	int nworkers;		/* (c) */
+	uint64_t number;	/* (c) of this runtime among those of the process */
+	struct leat__sim *sim;	/* (c) NULL: real */
+	struct leat__worker *worker[LEAT__MAX_WORKERS]; /* (c) */
+	struct leat__scope *root; /* (c) */
+
+	__attribute__((aligned(64))) struct leat__lock idle_lock;
+	struct leat__worker *idle; /* (L: idle_lock) deep sleepers */
+	int nidle;		/* (L: idle_lock) */
+	int nsearching;		/* (L: idle_lock) */
+	struct leat__worker *dozing; /* (a) the searcher that sleeps between looks */
+	int timekeeper;		/* (L: idle_lock) who wakes for the timers of all; -1 */
+
+	__attribute__((aligned(64))) struct leat__lock injector_lock;
+	struct leat__task *injector_first, *injector_last; /* (L: injector_lock) */
+	uint32_t injector_len;	/* (a) */
+
+	__attribute__((aligned(64))) struct leat__lock memory_lock;
+	struct leat__slab *slabs[LEAT__SIZE_CLASSES]; /* (L: memory_lock) */
+	struct leat__task *depot[LEAT__SIZE_CLASSES]; /* (L: memory_lock) batches of free records */
+	struct leat__stack *stacks; /* (L: memory_lock) */
+	struct leat__stack_slab *stack_slabs; /* (L: memory_lock) */
+	struct leat__list all_stacks; /* (L: memory_lock) */
+	uint64_t stacks_made;	/* (a) */
+	uint64_t memory_limit;	/* (c) bytes that tasks may use */
+	uint64_t memory_used;	/* (a) by records and stacks ever handed out */
+	bool can_guard;		/* (c) guard markers without a mapping each */
+	uint64_t next_id;	/* (a) */
+
+	uint64_t attached;	/* (a) foreign threads that are attached and not blocked */
+	uint64_t external;	/* (a) things that may wake a task from outside */
+	int main_result;
+	bool deadlocked;
+	bool has_guard_failed;
+	leat_options options;	/* (c) */
+	int (*main_fn)(void *);
+	void *main_arg;
+	void (*local_drop[16])(void *); /* (c) per key */
+	uint32_t local_keys;	/* (a) */
+};
+
+/* One runtime a process at a time. */
+extern struct leat__runtime *leat__rt;
+
+/* Threads that are no workers: their stand-in, made at first use; NULL without memory. */
+struct leat__thread *leat__thread_self(void);
+
+/* The running task, or the calling thread's stand-in. */
+struct leat__task *leat__current(struct leat__worker *w);
+
+/* mem.c: the allocator hook, with fault injection by site. */
+#define leat__alloc(size) leat__alloc_at((size), 16, __FILE__ ":" LEAT__STR(__LINE__))
+#define leat__alloc_aligned(size, align) \
+	leat__alloc_at((size), (align), __FILE__ ":" LEAT__STR(__LINE__))
+void *leat__alloc_at(size_t size, size_t align, const char *site);
+void leat__free(void *ptr, size_t size);
+
+#endif

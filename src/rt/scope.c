@@ -1,0 +1,198 @@
+#include "rt/scope.h"
+
+#include <errno.h>
+
+#include "rt/park.h"
+
+void (*leat__group_task_ended)(struct leat__scope *s, struct leat__task *t, int r);
+
+void leat__scope_init(struct leat__scope *s, struct leat__scope *parent, struct leat__task *owner,
+		      uint32_t flags)
+{
+	s->pending = 0;
+	s->owner_credit = 0;
+	s->flags = flags | LEAT__S_ALIVE;
+	s->owner = owner;
+	/* Never equal to the epoch: the first look goes up the tree. */
+	s->ok_epoch = leat__load_relaxed(&leat__rt->cancel_epoch) - 1;
+	s->error = 0;
+	s->parent = parent;
+	s->waiter = NULL;
+	leat__list_init(&s->members);
+	leat__list_init(&s->children);
+	leat__list_init(&s->sibling);
+	leat__list_init(&s->others);
+	s->lock.word = 0;
+	s->cause = 0;
+	s->error_task = NULL;
+	s->name = NULL;
+	s->ext = NULL;
+}
+
+/* Links s and everything above it, from the top down. */
+static void link_up(struct leat__scope *s)
+{
+	struct leat__scope *parent = s->parent;
+
+	if (!parent || (leat__load_acquire(&s->flags) & LEAT__S_LINKED))
+		return;
+	link_up(parent);
+	leat__lock_acquire(&parent->lock, LEAT__RANK_SCOPE);
+	if (!(leat__fetch_or(&s->flags, LEAT__S_LINKED) & LEAT__S_LINKED))
+		leat__list_append(&parent->children, &s->sibling);
+	leat__lock_release(&parent->lock);
+}
+
+void leat__scope_link(struct leat__task *t)
+{
+	struct leat__scope *s = t->scope;
+
+	link_up(s);
+	leat__lock_acquire(&s->lock, LEAT__RANK_SCOPE);
+	leat__list_append(&s->members, &t->member);
+	t->is_member = 1;
+	leat__lock_release(&s->lock);
+}
+
+void leat__scope_unlink(struct leat__task *t)
+{
+	leat__lock_acquire(&t->scope->lock, LEAT__RANK_SCOPE);
+	leat__list_remove(&t->member);
+	t->is_member = 0;
+	leat__lock_release(&t->scope->lock);
+}
+
+void leat__scope_fini(struct leat__scope *s)
+{
+	if (leat__load_relaxed(&s->flags) & LEAT__S_LINKED) {
+		leat__lock_acquire(&s->parent->lock, LEAT__RANK_SCOPE);
+		leat__list_remove(&s->sibling);
+		leat__lock_release(&s->parent->lock);
+	}
+	s->flags = 0;
+}
+
+bool leat__scope_is_canceled_slow(struct leat__scope *s)
+{
+	/* Acquire: pairs with K1; flags are set before the epoch changes. */
+	uint32_t epoch = leat__load_acquire(&leat__rt->cancel_epoch);
+
+	for (struct leat__scope *up = s; up; up = up->parent) {
+		uint32_t flags = leat__load_relaxed(&up->flags);
+
+		if (flags & LEAT__S_CANCELED)
+			return true;
+		if (flags & LEAT__S_DETACHED)
+			break;
+	}
+	leat__store_relaxed(&s->ok_epoch, epoch);
+	return false;
+}
+
+/* K3 for s and everything below; s->lock is taken while the children are visited. */
+static void cancel_tree(struct leat__scope *s, int cause)
+{
+	leat__lock_acquire(&s->lock, LEAT__RANK_SCOPE);
+	if (!(leat__fetch_or(&s->flags, LEAT__S_CANCELED) & LEAT__S_CANCELED))
+		s->cause = cause;
+	leat__list_for_each(node, &s->members) {
+		struct leat__task *t = leat__container_of(node, struct leat__task, member);
+
+		/* Deaf waits (ARMED) and running tasks are left alone. */
+		if (leat__cas(&t->claim, LEAT__CLAIM_CANCELABLE, LEAT__CLAIM_CANCELED))
+			leat__ready_fifo(t);
+	}
+	leat__list_for_each(node, &s->children) {
+		struct leat__scope *child = leat__container_of(node, struct leat__scope, sibling);
+
+		if (!(leat__load_relaxed(&child->flags) & LEAT__S_DETACHED))
+			cancel_tree(child, cause);
+	}
+	leat__lock_release(&s->lock);
+}
+
+void leat__scope_cancel(struct leat__scope *s, int cause)
+{
+	bool first;
+
+	leat__lock_acquire(&s->lock, LEAT__RANK_SCOPE);
+	first = !(leat__fetch_or(&s->flags, LEAT__S_CANCELED) & LEAT__S_CANCELED); /* K1 */
+	if (first)
+		s->cause = cause;
+	leat__lock_release(&s->lock);
+	if (!first)
+		return;
+	leat__fetch_add(&leat__rt->cancel_epoch, 1);
+	if (!LEAT__MUTANT(CANCEL_NO_FENCE))
+		leat__fence_heavy(); /* K2: pairs with K5 */
+	cancel_tree(s, cause);
+}
+
+bool leat__scope_set_error(struct leat__scope *s, int error, const char *task_name)
+{
+	bool first;
+
+	leat__lock_acquire(&s->lock, LEAT__RANK_SCOPE);
+	first = s->error == 0;
+	if (first) {
+		leat__store_relaxed(&s->error, error);
+		s->error_task = task_name;
+	}
+	leat__lock_release(&s->lock);
+	return first;
+}
+
+void leat__scope_task_ended(struct leat__scope *s, struct leat__task *t, int r)
+{
+	if (leat__load_relaxed(&s->flags) & LEAT__S_SLOW) {
+		leat__group_task_ended(s, t, r);
+		return;
+	}
+	if (r == 0 || (r == -ECANCELED && leat__scope_is_canceled(s)))
+		return;
+	if (leat__scope_set_error(s, r, leat__task_name_of(t)) &&
+	    !(leat__load_relaxed(&s->flags) & LEAT__S_ISOLATE))
+		leat__scope_cancel(s, r);
+}
+
+void leat__scope_end(struct leat__scope *s, int64_t n)
+{
+	struct leat__task *waiter;
+
+	if (leat__fetch_sub(&s->pending, 2 * n) - 2 * n != 1) /* N5 */
+		return;
+	waiter = s->waiter;
+	if (leat__claim(waiter, LEAT__CLAIM_DONE)) /* N6 */
+		leat__ready(waiter);
+	else
+		leat__fetch_or(&s->flags, LEAT__S_HANDOFF);
+}
+
+int leat__scope_wait(struct leat__scope *s, int64_t deadline)
+{
+	struct leat__worker *w = leat__self();
+	struct leat__task *me = leat__current(w);
+	int64_t credit = s->owner_credit, left;
+	int r;
+
+	if (w)
+		leat__scope_flush(w);
+	s->owner_credit = 0;
+	s->waiter = me;
+	leat__arm(me, false);					/* N2 */
+	left = leat__fetch_add(&s->pending, 1 - 2 * credit) + 1 - 2 * credit; /* N3 */
+	if (left == 1) {
+		leat__store_relaxed(&me->claim, LEAT__CLAIM_IDLE);
+		leat__store_relaxed(&s->pending, 0);
+		return 0;
+	}
+	r = leat__park(me, LEAT__WHY_GROUP, s, deadline);	/* N4 */
+	left = leat__fetch_sub(&s->pending, 1) - 1;
+	if (r == 0 || left != 0)
+		return r == 0 ? 0 : -ETIMEDOUT;
+	/* The last flush lost the claim to our timeout; wait until it is done with s. */
+	while (!(leat__load_acquire(&s->flags) & LEAT__S_HANDOFF))
+		leat__cpu_pause();
+	leat__fetch_and(&s->flags, ~(uint32_t)LEAT__S_HANDOFF);
+	return 0;
+}

@@ -1,0 +1,246 @@
+/*
+ * Simulation: one worker, and a seeded generator at every choice.
+ *
+ * All runnable tasks are in ready[], in the order in which they became runnable;
+ * the next one is drawn from it.  Each operation of a task is a chance of
+ * preemption.  Nothing depends on addresses or on the real clock, so a seed
+ * replays.  Each choice takes CHOICE_NS of virtual time; when nothing is runnable, time
+ * jumps to the first timer.
+ */
+#include "rt/sim.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "rt/deadlock.h"
+#include "rt/idle.h"
+#include "rt/park.h"
+#include "rt/timer.h"
+
+enum { CHOICE_NS = 100, PREEMPT_ONE_IN = 3 };
+
+struct leat__sim {
+	uint64_t seed;
+	uint64_t random;
+	uint64_t hash;
+	int64_t now;
+	struct leat__task *first, *last; /* runnable, oldest first */
+	uint32_t n;
+};
+
+struct leat__sim *leat__sim_create(uint64_t seed)
+{
+	struct leat__sim *sim = leat__alloc(sizeof(*sim));
+
+	if (!sim)
+		return NULL;
+	memset(sim, 0, sizeof(*sim));
+	sim->seed = seed;
+	sim->random = seed;
+	sim->now = LEAT_S;
+	return sim;
+}
+
+void leat__sim_destroy(struct leat__sim *sim)
+{
+	leat__free(sim, sizeof(*sim));
+}
+
+uint64_t leat__sim_seed_of(const struct leat__sim *sim)
+{
+	return sim->seed;
+}
+
+int64_t leat__sim_now(const struct leat__sim *sim)
+{
+	return sim->now;
+}
+
+uint64_t leat__sim_hash(const struct leat__sim *sim)
+{
+	return sim->hash;
+}
+
+uint32_t leat__sim_choose(struct leat__sim *sim, uint32_t n)
+{
+	uint32_t choice = leat__random_below(&sim->random, n);
+
+	sim->now += CHOICE_NS;
+	sim->hash = (sim->hash ^ choice ^ (uint64_t)n << 32) * 0x100000001b3u; /* FNV-1a */
+	return choice;
+}
+
+bool leat__sim_preempts(struct leat__worker *w)
+{
+	return leat__sim_choose(w->rt->sim, PREEMPT_ONE_IN) == 0;
+}
+
+static void add(struct leat__sim *sim, struct leat__task *t)
+{
+	t->next = NULL;
+	if (sim->last)
+		sim->last->next = t;
+	else
+		sim->first = t;
+	sim->last = t;
+	sim->n++;
+}
+
+static struct leat__task *remove_at(struct leat__sim *sim, uint32_t i)
+{
+	struct leat__task *before = NULL, *t = sim->first;
+
+	for (; i > 0; i--) {
+		before = t;
+		t = t->next;
+	}
+	if (before)
+		before->next = t->next;
+	else
+		sim->first = t->next;
+	if (!t->next)
+		sim->last = before;
+	sim->n--;
+	return t;
+}
+
+/* Everything that was made ready since the last pick, oldest first. */
+static void gather(struct leat__worker *w)
+{
+	struct leat__sim *sim = w->rt->sim;
+	struct leat__task *t;
+
+	while ((t = leat__injector_pop(w->rt)) != NULL)
+		add(sim, t);
+	while ((t = leat__deque_take(&w->deque)) != NULL)
+		add(sim, t);
+	t = leat__exchange(&w->lifo, NULL);
+	if (t)
+		add(sim, t);
+	leat__lock_acquire(&w->inbox_lock, LEAT__RANK_QUEUE);
+	for (t = w->inbox_first; t; t = w->inbox_first) {
+		w->inbox_first = t->next;
+		add(sim, t);
+	}
+	w->inbox_last = NULL;
+	w->inbox_len = 0;
+	leat__lock_release(&w->inbox_lock);
+}
+
+/* Choosing among a thousand is as good as among all, and keeps a step cheap. */
+enum { WINDOW = 1024 };
+
+struct leat__task *leat__sim_pick(struct leat__worker *w)
+{
+	struct leat__sim *sim = w->rt->sim;
+
+	if (w->wheel.next <= sim->now)
+		w->counters.timers += leat__wheel_fire(&w->wheel, sim->now);
+	gather(w);
+	if (sim->n == 0)
+		return NULL;
+	return remove_at(sim, leat__sim_choose(sim, sim->n < WINDOW ? sim->n : WINDOW));
+}
+
+struct leat__task *leat__sim_find_work(struct leat__worker *w)
+{
+	struct leat__runtime *rt = w->rt;
+	struct leat__sim *sim = rt->sim;
+
+	while (!leat__load_relaxed(&rt->stopping)) {
+		struct leat__task *t = leat__sim_pick(w);
+
+		if (t)
+			return t;
+		if (w->wheel.count > 0) {
+			if (w->wheel.next > sim->now)
+				sim->now = w->wheel.next;
+			leat__wheel_fire(&w->wheel, sim->now);
+		} else if (leat__load_relaxed(&rt->attached) > 0) {
+			/* A real thread will push: this run is not replayable. */
+			leat__futex_wait(&w->futex, 0, leat__clock() + LEAT_MS);
+			leat__store_relaxed(&w->futex, 0);
+		} else if (leat__load_relaxed(&rt->injector_len) == 0) {
+			leat__deadlock(rt);
+		}
+	}
+	return NULL;
+}
+
+uint64_t leat_sim_seed(void)
+{
+	return leat__rt && leat__rt->sim ? leat__rt->sim->seed : 0;
+}
+
+uint64_t leat_random(uint64_t n)
+{
+	static uint64_t foreign; /* (a) */
+	struct leat__worker *w = leat__self();
+	uint64_t state;
+
+	if (n == 0)
+		leat__misuse(NULL, "n is 0; there is no number below it");
+	if (w && w->rt->sim)
+		return leat__random_next(&w->rt->sim->random) % n;
+	if (w)
+		return leat__random_next(&w->random) % n;
+	state = leat__fetch_add(&foreign, 0x9e3779b97f4a7c15u) ^ leat__random_seed();
+	return leat__random_next(&state) % n;
+}
+
+/* The set of hashes seen, to count distinct schedules: open addressing, half full at most. */
+struct hash_set {
+	uint64_t *slot;
+	uint64_t cap, n;
+};
+
+static bool set_add(struct hash_set *set, uint64_t hash)
+{
+	uint64_t i;
+
+	hash |= 1; /* 0 marks an empty slot */
+	for (i = hash % set->cap; set->slot[i] != 0; i = (i + 1) % set->cap)
+		if (set->slot[i] == hash)
+			return false;
+	set->slot[i] = hash;
+	set->n++;
+	return true;
+}
+
+uint64_t leat__sim_last_hash;
+
+int leat_sim_run(const leat_options *options, int (*fn)(void *arg), void *arg, uint64_t first,
+		 uint64_t n, leat_sim_report *report)
+{
+	struct hash_set set = { .cap = 2 * n + 1 };
+	leat_sim_report out = { 0 };
+	leat_options run = { .size = sizeof(run) };
+	int r = 0;
+
+	set.slot = calloc(set.cap, sizeof(*set.slot));
+	if (!set.slot)
+		return -12; /* -ENOMEM */
+	if (options)
+		run = *options;
+	run.abort_on_deadlock = false;
+	for (uint64_t seed = first; r == 0 && seed < first + n; seed++) {
+		if (seed == 0)
+			continue;
+		run.sim_seed = seed;
+		r = leat_run(&run, fn, arg);
+		out.runs++;
+		set_add(&set, leat__sim_last_hash);
+		if (r != 0) {
+			out.failed_seed = seed;
+			out.error = r;
+			leat__log("simulation failed: %s; seed %llu (replay with LEAT_SIM=%llu)",
+				  leat_strerror(r), (unsigned long long)seed,
+				  (unsigned long long)seed);
+		}
+	}
+	out.distinct = set.n;
+	free(set.slot);
+	if (report)
+		*report = out;
+	return r;
+}

@@ -1,0 +1,52 @@
+/*
+ * What select and the stackless waits know of a channel.
+ */
+#ifndef LEAT_SYNC_CHAN_H
+#define LEAT_SYNC_CHAN_H
+
+#include "rt/park.h"
+
+struct leat_channel {
+	struct leat__lock lock;
+	uint32_t flags;		/* (L, a) LEAT__CH_CLOSED, LEAT__CH_ABANDONED */
+	uint32_t version;	/* (L, a) changes whenever a case may have become ready */
+	uint32_t elem_size;	/* (c) */
+	size_t cap;		/* (c) */
+	size_t count;		/* (L, a) elements buffered */
+	size_t head;		/* (L) index of the oldest */
+	struct leat__list recvq, sendq; /* (L) leat__waiter */
+	uint32_t nrecv, nsend;	/* (L, a) their lengths */
+	uint32_t refs;		/* (a) */
+	void (*drop)(void *elem); /* (c) */
+	const char *where;	/* (c) file:line of its creation */
+	char buffer[] __attribute__((aligned(16)));
+};
+
+enum { LEAT__CH_CLOSED = 1, LEAT__CH_ABANDONED = 2 };
+
+/*
+ * Under the lock.  Does the operation for task me if it can be done at once:
+ * 0 or LEAT_ECLOSED; else -EAGAIN.  Tasks that it claimed are pushed on *wake,
+ * linked by next, for leat__chan_wake after the lock has been released.
+ */
+int leat__chan_send_locked(leat_channel *c, const void *elem, struct leat__task *me,
+			   struct leat__task **wake);
+int leat__chan_recv_locked(leat_channel *c, void *elem, struct leat__task *me,
+			   struct leat__task **wake);
+void leat__chan_wake(struct leat__task *wake);
+
+/* Under the lock: queues w, or takes it out if it still is in. */
+void leat__chan_enqueue(leat_channel *c, bool send, struct leat__waiter *w);
+void leat__chan_dequeue(leat_channel *c, bool send, struct leat__waiter *w);
+
+static inline void leat__chan_lock(leat_channel *c)
+{
+	leat__lock_acquire(&c->lock, LEAT__RANK_OBJECT);
+}
+
+static inline void leat__chan_unlock(leat_channel *c)
+{
+	leat__lock_release(&c->lock);
+}
+
+#endif
