@@ -1,0 +1,117 @@
+/*
+ * LEAT_MAIN: what a program wants and a library must not do: signal handlers,
+ * and the end of the process.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "rt/rt.h"
+#include "rt/stack.h"
+
+struct call {
+	int (*user_main)(int argc, char **argv);
+	int argc;
+	char **argv;
+};
+
+static int call_main(void *arg)
+{
+	struct call *call = arg;
+
+	return call->user_main(call->argc, call->argv);
+}
+
+static void on_quit(int sig)
+{
+	int saved = errno;
+
+	(void)sig;
+	leat_dump(STDERR_FILENO);
+	errno = saved;
+}
+
+/* A fault in the guard page of the stack that the worker stands on is an overflow. */
+static void on_fault(int sig, siginfo_t *info, void *context)
+{
+	struct leat__worker *w = leat__self();
+	struct leat__task *t = w ? w->cur : NULL;
+	char text[256];
+	int n;
+
+	(void)context;
+	if (t && t->stack && leat__stack_is_guard(w->stack, info->si_addr)) {
+		n = snprintf(text, sizeof(text),
+			     "leat: stack overflow in task %llu '%s' at %p; give it a larger stack (leat_task_options.stack_size)\n",
+			     (unsigned long long)t->id, leat__task_name_of(t), info->si_addr);
+		if (write(STDERR_FILENO, text, (size_t)n) < 0)
+			_exit(134);
+	}
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+enum { SIGNAL_STACK = 64 * 1024 };
+
+/* Handlers run here, never on a task's stack.  Kept for the thread's life. */
+static void signal_stack(void *ctx, int worker)
+{
+	stack_t stack = { .ss_size = SIGNAL_STACK };
+
+	(void)ctx;
+	(void)worker;
+	stack.ss_sp = malloc(SIGNAL_STACK);
+	if (stack.ss_sp)
+		sigaltstack(&stack, NULL);
+}
+
+static void signal_stack_free(void *ctx, int worker)
+{
+	stack_t off = { .ss_flags = SS_DISABLE }, old;
+
+	(void)ctx;
+	(void)worker;
+	if (sigaltstack(&off, &old) == 0 && !(old.ss_flags & SS_DISABLE))
+		free(old.ss_sp);
+}
+
+static void handle(int sig, void (*handler)(int), void (*action)(int, siginfo_t *, void *))
+{
+	struct sigaction sa = { .sa_flags = SA_ONSTACK | SA_RESTART };
+
+	if (action) {
+		sa.sa_sigaction = action;
+		sa.sa_flags |= SA_SIGINFO;
+	} else {
+		sa.sa_handler = handler;
+	}
+	sigemptyset(&sa.sa_mask);
+	sigaction(sig, &sa, NULL);
+}
+
+int leat_main_run(int (*user_main)(int argc, char **argv), int argc, char **argv)
+{
+	struct call call = { user_main, argc, argv };
+	leat_options options = { .size = sizeof(options),
+				 .worker_start = signal_stack,
+				 .worker_stop = signal_stack_free,
+				 .abort_on_deadlock = true };
+	int r;
+
+	handle(SIGQUIT, on_quit, NULL);
+#if !defined(LEAT__ASAN) && !defined(LEAT__TSAN)
+	handle(SIGSEGV, NULL, on_fault);
+	handle(SIGBUS, NULL, on_fault);
+#else
+	(void)on_fault; /* the sanitizers report better */
+#endif
+	r = leat_run(&options, call_main, &call);
+	if (r < 0) {
+		leat__log("%s: %s", argc > 0 ? argv[0] : "main", leat_strerror(r));
+		return 1;
+	}
+	return r;
+}
