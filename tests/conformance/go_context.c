@@ -24,7 +24,10 @@ static void make(leat_group *group, leat_group *parent)
 
 static void make_until(leat_group *group, leat_group *parent, int64_t deadline)
 {
-	REQUIRE(leat_group_init(group, LEAT_GROUP_OPTIONS(.parent = parent, .deadline = deadline)) == 0);
+	const leat_group_options *options =
+		LEAT_GROUP_OPTIONS(.parent = parent, .deadline = deadline);
+
+	REQUIRE(leat_group_init(group, options) == 0);
 }
 
 /* Waits for the group's tasks and ends it; its error. */
@@ -541,8 +544,8 @@ static void make_layers(struct layers *layers, int64_t timeout)
 	if (getenv("LEAT_TEST_LAYERS"))
 		layers->seed = strtoull(getenv("LEAT_TEST_LAYERS"), NULL, 0);
 	layers->random = layers->seed;
-	while (layers->n < LAYERS_MAX &&
-	       (layers->n < LAYERS_MIN || !layers->n_of[0] || !layers->n_of[1] || !layers->n_of[2])) {
+	while (layers->n < LAYERS_MAX && (layers->n < LAYERS_MIN || !layers->n_of[0] ||
+					  !layers->n_of[1] || !layers->n_of[2])) {
 		enum layer_kind kind = (enum layer_kind)draw(layers, 3);
 		leat_group *group = &layers->group[layers->n];
 
@@ -649,14 +652,9 @@ TEST_BOTH(with_cancel_simultaneously_canceled_parent, 100)
 }
 
 /* TestInvalidDerivedFail: no context, no child of it. */
-static int init_nothing(void *arg)
+TEST_DEATH_TASK(invalid_derived_fail, "leat_group_init")
 {
-	return leat_group_init(arg, NULL);
-}
-
-TEST_DEATH(invalid_derived_fail, "leat_group_init")
-{
-	CHECK_EQ(leat_run(NULL, init_nothing, NULL), 0);
+	CHECK_EQ(leat_group_init(NULL, NULL), 0);
 }
 
 /* TestDeadlineExceededSupportsTimeout: a timeout is told from a cancel, and says so. */

@@ -32,10 +32,11 @@ TEST_BOTH(zero_group, 20)
 	};
 
 	for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
+		const leat_group_options *isolate = LEAT_GROUP_OPTIONS(.join = LEAT_JOIN_ALL_DONE);
 		leat_group group;
 		int first = 0;
 
-		REQUIRE(leat_group_init(&group, LEAT_GROUP_OPTIONS(.join = LEAT_JOIN_ALL_DONE)) == 0);
+		REQUIRE(leat_group_init(&group, isolate) == 0);
 		for (int i = 0; i < cases[c].n; i++) {
 			CHECK_EQ(leat_go_in(&group, give_back, cases[c].returns[i]), 0);
 			if (first == 0)
@@ -239,10 +240,12 @@ LEAT_TASK_ERR(look_up, (const char *, kind), (const char *, query))
 TEST_BOTH(example_parallel, 20)
 {
 	static const char *const kinds[] = { "web", "image", "video" };
+	const leat_group_options *with_results =
+		LEAT_GROUP_OPTIONS(.result_size = sizeof(struct answer));
 	struct answer answers[4];
 	leat_group group;
 
-	REQUIRE(leat_group_init(&group, LEAT_GROUP_OPTIONS(.result_size = sizeof(struct answer))) == 0);
+	REQUIRE(leat_group_init(&group, with_results) == 0);
 	for (int i = 0; i < 3; i++)
 		CHECK_EQ(leat_go_in(&group, look_up, kinds[i], "water"), 0);
 	CHECK_EQ(leat_group_wait(&group), 0);

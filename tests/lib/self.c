@@ -59,6 +59,12 @@ TEST_DEATH(pass_death, "as expected")
 	abort();
 }
 
+TEST_DEATH_TASK(pass_death_task, "as expected")
+{
+	fprintf(stderr, "task %llu dies as expected\n", (unsigned long long)leat_task_id());
+	abort();
+}
+
 TEST_PLAIN(skip_plain)
 {
 	SKIP("not today");

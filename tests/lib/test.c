@@ -137,6 +137,25 @@ static int main_task(void *arg)
 	return 0;
 }
 
+struct bare_task {
+	void (*body)(void);
+};
+
+static int bare_main_task(void *arg)
+{
+	struct bare_task *task = arg;
+
+	task->body();
+	return 0;
+}
+
+void test_run_task(void (*body)(void))
+{
+	struct bare_task task = { body };
+
+	CHECK_EQ(leat_run(NULL, bare_main_task, &task), 0);
+}
+
 /* As main_task, but tells leat_sim_run to stop at the first seed that fails. */
 static int sim_task(void *arg)
 {

@@ -9,6 +9,7 @@
  *	TEST_DEATH(sem_over_release, "leat_sem_release") { ... }
  *						// no runtime; must abort, with
  *						// this text in its stderr
+ *	TEST_DEATH_TASK(join_null, "leat_join") { ... }	// the same, in a main task
  *
  * Each test runs in a process of its own, forked from one with a single
  * thread: a crash, a hang or a leak (under LeakSanitizer) is that test's
@@ -72,6 +73,13 @@ struct test {
 	static void test__both_##name_(void)
 #define TEST_PLAIN(name_) TEST__DEFINE(name_, TEST_KIND_PLAIN, NULL, NULL, 0)
 #define TEST_DEATH(name_, expected_) TEST__DEFINE(name_, TEST_KIND_DEATH, expected_, NULL, 0)
+#define TEST_DEATH_TASK(name_, expected_)                                     \
+	static void test__task_##name_(void);                                 \
+	TEST_DEATH(name_, expected_)                                          \
+	{                                                                     \
+		test_run_task(test__task_##name_);                            \
+	}                                                                     \
+	static void test__task_##name_(void)
 
 #define CHECK(cond)                                                           \
 	do {                                                                  \
@@ -128,6 +136,9 @@ bool test_full(void);
  * virtual second, so for less than all that sleep.
  */
 void test_settle(void);
+
+/* body as the main task of a leat_run() that must return 0. */
+void test_run_task(void (*body)(void));
 
 void test_fail(const char *file, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -4,9 +4,8 @@
  * Tests of what blocks and in which order are simulated: test_settle() lets every
  * other task come to its next wait.
  */
+#include "foreign.h"
 #include "test.h"
-
-#include <pthread.h>
 
 static void make(leat_group *group)
 {
@@ -1159,45 +1158,6 @@ TEST_BOTH(owned_spawns_by_others, 20)
 	CHECK_EQ(count, SPAWNERS * EACH);
 }
 
-/*
- * A foreign thread, started by a task that has to keep running until the
- * thread is attached: before that, nobody else could wake the task.
- */
-struct foreign {
-	pthread_t thread;
-	void (*fn)(void *arg);
-	void *arg;
-	leat_waitgroup done;
-	bool attached;
-};
-
-static void *run_foreign(void *arg)
-{
-	struct foreign *foreign = arg;
-
-	CHECK_EQ(leat_thread_attach(), 0);
-	__atomic_store_n(&foreign->attached, true, __ATOMIC_RELEASE);
-	foreign->fn(foreign->arg);
-	leat_waitgroup_done(&foreign->done);
-	leat_thread_detach();
-	return NULL;
-}
-
-static void start_foreign(struct foreign *foreign, void (*fn)(void *arg), void *arg)
-{
-	*foreign = (struct foreign){ .fn = fn, .arg = arg, .done = LEAT_WAITGROUP_INIT };
-	leat_waitgroup_add(&foreign->done, 1);
-	REQUIRE(pthread_create(&foreign->thread, NULL, run_foreign, foreign) == 0);
-	while (!__atomic_load_n(&foreign->attached, __ATOMIC_ACQUIRE))
-		leat_yield();
-}
-
-static void join_foreign(struct foreign *foreign)
-{
-	CHECK_EQ(leat_waitgroup_wait(&foreign->done), 0);
-	pthread_join(foreign->thread, NULL);
-}
-
 static void cancel_from_outside(void *arg)
 {
 	leat_group_cancel(arg, -EXDEV);
@@ -1211,9 +1171,9 @@ TEST(foreign_cancel)
 	make(&group);
 	for (int i = 0; i < 10; i++)
 		CHECK_EQ(leat_go_in(&group, until_cancelled), 0);
-	start_foreign(&foreign, cancel_from_outside, &group);
+	foreign_start(&foreign, cancel_from_outside, &group);
 	CHECK_EQ(leat_group_wait(&group), -EXDEV);
-	join_foreign(&foreign);
+	foreign_join(&foreign);
 	leat_group_release(&group);
 }
 
@@ -1241,8 +1201,8 @@ TEST(foreign_owner)
 {
 	struct foreign foreign;
 
-	start_foreign(&foreign, own_group_outside, NULL);
-	join_foreign(&foreign);
+	foreign_start(&foreign, own_group_outside, NULL);
+	foreign_join(&foreign);
 }
 
 struct outside_spawns {
@@ -1266,11 +1226,11 @@ TEST(foreign_spawn)
 
 	make_with(&group, .shared = true);
 	spawns = (struct outside_spawns){ .group = &group };
-	start_foreign(&foreign[0], spawn_from_outside, &spawns);
-	start_foreign(&foreign[1], spawn_from_outside, &spawns);
+	foreign_start(&foreign[0], spawn_from_outside, &spawns);
+	foreign_start(&foreign[1], spawn_from_outside, &spawns);
 	spawn_from_outside(&spawns);
-	join_foreign(&foreign[0]);
-	join_foreign(&foreign[1]);
+	foreign_join(&foreign[0]);
+	foreign_join(&foreign[1]);
 	CHECK_EQ(finish(&group), 0);
 	CHECK_EQ(spawns.count, 600);
 }
@@ -1292,10 +1252,10 @@ TEST(foreign_wait)
 	make(&group);
 	waiter = (struct waiter){ &group, 1 };
 	CHECK_EQ(leat_go_in(&group, give_back_received, chan, 0), 0);
-	start_foreign(&foreign, wait_from_outside, &waiter);
+	foreign_start(&foreign, wait_from_outside, &waiter);
 	CHECK_EQ(leat_send(chan, -EIO), 0);
 	CHECK_EQ(leat_group_wait(&group), -EIO);
-	join_foreign(&foreign);
+	foreign_join(&foreign);
 	CHECK_EQ(waiter.returned, -EIO);
 	leat_group_release(&group);
 	leat_chan_unref(chan);
@@ -1485,25 +1445,10 @@ TEST_BOTH(group_per_call, 10)
 }
 
 /*
- * Misuse: each stops the program with the function's name.  As the program is
- * a death test's child, a plain function that runs as main task is enough.
+ * Misuse: each stops the program with a message that has the function's name.
  */
 
-#define DEATH_IN_TASK(name_, expected_)                                       \
-	static void name_##__misuse(void);                                    \
-	static int name_##__main(void *arg)                                   \
-	{                                                                     \
-		(void)arg;                                                    \
-		name_##__misuse();                                            \
-		return 0;                                                     \
-	}                                                                     \
-	TEST_DEATH(name_, expected_)                                          \
-	{                                                                     \
-		CHECK_EQ(leat_run(NULL, name_##__main, NULL), 0);             \
-	}                                                                     \
-	static void name_##__misuse(void)
-
-DEATH_IN_TASK(release_with_live_tasks, "leat_group_release")
+TEST_DEATH_TASK(release_with_live_tasks, "leat_group_release")
 {
 	leat_group group;
 
@@ -1512,7 +1457,7 @@ DEATH_IN_TASK(release_with_live_tasks, "leat_group_release")
 	leat_group_release(&group);
 }
 
-DEATH_IN_TASK(release_not_waited_for, "leat_group_release")
+TEST_DEATH_TASK(release_not_waited_for, "leat_group_release")
 {
 	leat_group group;
 
@@ -1522,7 +1467,7 @@ DEATH_IN_TASK(release_not_waited_for, "leat_group_release")
 	leat_group_release(&group);
 }
 
-DEATH_IN_TASK(set_limit_without_limit, "leat_group_set_limit")
+TEST_DEATH_TASK(set_limit_without_limit, "leat_group_set_limit")
 {
 	leat_group group;
 
@@ -1531,7 +1476,7 @@ DEATH_IN_TASK(set_limit_without_limit, "leat_group_set_limit")
 	finish(&group);
 }
 
-DEATH_IN_TASK(results_of_another_size, "leat_group_results")
+TEST_DEATH_TASK(results_of_another_size, "leat_group_results")
 {
 	leat_group group;
 	int16_t results[1];
@@ -1542,37 +1487,37 @@ DEATH_IN_TASK(results_of_another_size, "leat_group_results")
 	leat_group_release(&group);
 }
 
-DEATH_IN_TASK(wait_for_null, "leat_group_wait")
+TEST_DEATH_TASK(wait_for_null, "leat_group_wait")
 {
 	leat_group_wait(NULL);
 }
 
-DEATH_IN_TASK(wait_until_for_null, "leat_group_wait_until")
+TEST_DEATH_TASK(wait_until_for_null, "leat_group_wait_until")
 {
 	CHECK_EQ(leat_group_wait_until(NULL, leat_now()), 0);
 }
 
-DEATH_IN_TASK(release_null, "leat_group_release")
+TEST_DEATH_TASK(release_null, "leat_group_release")
 {
 	leat_group_release(NULL);
 }
 
-DEATH_IN_TASK(cancel_null, "leat_group_cancel")
+TEST_DEATH_TASK(cancel_null, "leat_group_cancel")
 {
 	leat_group_cancel(NULL, 0);
 }
 
-DEATH_IN_TASK(is_cancelled_null, "leat_group_is_cancelled")
+TEST_DEATH_TASK(is_cancelled_null, "leat_group_is_cancelled")
 {
 	CHECK(leat_group_is_cancelled(NULL));
 }
 
-DEATH_IN_TASK(error_null, "leat_group_error")
+TEST_DEATH_TASK(error_null, "leat_group_error")
 {
 	CHECK_EQ(leat_group_error(NULL, NULL), 0);
 }
 
-DEATH_IN_TASK(join_in_wrong_order, "leat_join")
+TEST_DEATH_TASK(join_in_wrong_order, "leat_join")
 {
 	leat_forked a, b;
 
@@ -1587,7 +1532,7 @@ LEAT_TASK(join_of_another, (leat_forked *, forked))
 	leat_join(forked);
 }
 
-DEATH_IN_TASK(join_by_another, "leat_join")
+TEST_DEATH_TASK(join_by_another, "leat_join")
 {
 	leat_forked forked;
 	leat_group group;
@@ -1599,7 +1544,7 @@ DEATH_IN_TASK(join_by_another, "leat_join")
 	leat_join(&forked);
 }
 
-DEATH_IN_TASK(join_null, "leat_join")
+TEST_DEATH_TASK(join_null, "leat_join")
 {
 	leat_join(NULL);
 }
@@ -1629,7 +1574,7 @@ TEST_DEATH(shield_end_outside_a_task, "leat_shield_end")
 	leat_shield_end();
 }
 
-DEATH_IN_TASK(shield_end_without_begin, "leat_shield_end")
+TEST_DEATH_TASK(shield_end_without_begin, "leat_shield_end")
 {
 	leat_shield_end();
 }
@@ -1663,7 +1608,7 @@ TEST_DEATH(result_slot_outside_a_task, "leat_group_result_slot")
 	CHECK(leat_group_result_slot() == NULL);
 }
 
-DEATH_IN_TASK(result_slot_without_results, "leat_group_result_slot")
+TEST_DEATH_TASK(result_slot_without_results, "leat_group_result_slot")
 {
 	CHECK(leat_group_result_slot() == NULL);
 }
