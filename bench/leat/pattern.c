@@ -106,6 +106,11 @@ static void chain(struct bench *b)
 	bench_report(b, items * (STAGES + 1));
 }
 
+LEAT_TASK(from_two, (leat_chan(int64_t), out))
+{
+	produce(out, 2, INT64_MAX);
+}
+
 LEAT_TASK(filter, (leat_chan(int64_t), in), (leat_chan(int64_t), out), (int64_t, prime))
 {
 	leat_range(v, in)
@@ -126,9 +131,9 @@ static void sieve(struct bench *b)
 	must("group", leat_group_init(&group, NULL));
 	bench_start(b);
 	c[0] = make_chan(0);
-	leat_go_in(&group, generate, c[0], INT64_MAX);
+	leat_go_in(&group, from_two, c[0]);
 	for (int64_t i = 0; i < n; i++) {
-		leat_recv(c[i], &prime);
+		must("recv", leat_recv(c[i], &prime));
 		c[i + 1] = make_chan(0);
 		leat_go_in(&group, filter, c[i], c[i + 1], prime);
 	}
