@@ -761,24 +761,49 @@ TEST_SIM(cause_timeout, 20)
 }
 
 /* TestCause, "WithTimeoutCause" with a cause of its own: leat_after and a cancel. */
+enum { TOO_SLOW = -ETIME };
+
 static int too_slow(void *arg)
 {
-	leat_group_cancel(arg, PARENT_CAUSE);
+	leat_group_cancel(arg, TOO_SLOW);
 	return 0;
+}
+
+/*
+ * A group below parent, if one is given, with a cause for its deadline; then
+ * the parent, or else the group, is cancelled.  Returns the group's cause.
+ */
+static int cause_of_slow(leat_group *parent, int64_t timeout, int cause)
+{
+	leat_group group, timer;
+	int r;
+
+	make(&group, parent);
+	make(&timer, NULL);
+	CHECK_EQ(leat_go_in(&group, until_done), 0);
+	CHECK_EQ(leat_after(&timer, leat_in(timeout), too_slow, &group), 0);
+	if (timeout == SHORT)
+		CHECK_EQ(leat_group_wait(&timer), 0);
+	leat_group_cancel(parent ? parent : &group, cause);
+	CHECK_EQ(leat_group_wait(&timer), 0);
+	CHECK(leat_group_is_cancelled(&group));
+	r = finish(&group);
+	leat_group_release(&timer);
+	return r;
 }
 
 TEST_SIM(cause_timeout_cause, 20)
 {
-	leat_group group, timer;
+	leat_group parent;
 
-	make(&group, NULL);
-	make(&timer, NULL);
-	CHECK_EQ(leat_after(&timer, leat_in(SHORT), too_slow, &group), 0);
-	CHECK_EQ(leat_go_in(&group, until_done), 0);
-	CHECK_EQ(leat_group_wait(&timer), 0);
-	leat_group_cancel(&group, 0);
-	CHECK_EQ(finish(&group), PARENT_CAUSE);
-	leat_group_release(&timer);
+	CHECK_EQ(cause_of_slow(NULL, SHORT, 0), TOO_SLOW);
+	CHECK_EQ(cause_of_slow(NULL, VERY_LONG, 0), -ECANCELED);
+	make(&parent, NULL);
+	CHECK_EQ(cause_of_slow(&parent, SHORT, FINISHED_EARLY), TOO_SLOW);
+	CHECK_EQ(finish(&parent), FINISHED_EARLY);
+	make(&parent, NULL);
+	CHECK_EQ(cause_of_slow(&parent, VERY_LONG, FINISHED_EARLY), FINISHED_EARLY);
+	CHECK_EQ(finish(&parent), FINISHED_EARLY);
 }
 
 /* TestWithoutCancel; TestCause, "WithoutCancel", "... canceled" and "... timeout" */
