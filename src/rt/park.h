@@ -51,6 +51,14 @@ static inline void leat__arm(struct leat__task *t, bool cancelable)
 								     : LEAT__CLAIM_ARMED);
 }
 
+/* Whether somebody could claim t now; a snapshot, of another task. */
+static inline bool leat__claim_is_open(const struct leat__task *t)
+{
+	uint32_t c = leat__load_relaxed(&t->claim);
+
+	return c == LEAT__CLAIM_ARMED || c == LEAT__CLAIM_CANCELABLE;
+}
+
 /* W1: true if we are the one to wake t; index goes to leat__park's result. */
 static inline bool leat__claim(struct leat__task *t, uint32_t how)
 {

@@ -205,6 +205,19 @@ int leat__chan_recv_locked(leat_channel *c, void *elem, struct leat__task *me,
 	return -EAGAIN;
 }
 
+bool leat__chan_ready_locked(leat_channel *c, bool send, const struct leat__task *me)
+{
+	if (c->flags != 0 || (send ? c->count < c->cap : c->count > 0))
+		return true;
+	leat__list_for_each(node, send ? &c->recvq : &c->sendq) {
+		struct leat__waiter *w = leat__container_of(node, struct leat__waiter, node);
+
+		if (w->task != me && leat__claim_is_open(w->task))
+			return true;
+	}
+	return false;
+}
+
 void leat__chan_enqueue(leat_channel *c, bool send, struct leat__waiter *w)
 {
 	uint32_t *len = send ? &c->nsend : &c->nrecv;

@@ -35,6 +35,12 @@ int leat__chan_recv_locked(leat_channel *c, void *elem, struct leat__task *me,
 			   struct leat__task **wake);
 void leat__chan_wake(struct leat__task *wake);
 
+/*
+ * Under the lock: whether the operation would find something to do.  Waiters
+ * that nobody can claim, or that are me's own, are nothing.
+ */
+bool leat__chan_ready_locked(leat_channel *c, bool send, const struct leat__task *me);
+
 /* Under the lock: queues w, or takes it out if it still is in. */
 void leat__chan_enqueue(leat_channel *c, bool send, struct leat__waiter *w);
 void leat__chan_dequeue(leat_channel *c, bool send, struct leat__waiter *w);

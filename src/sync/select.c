@@ -23,8 +23,16 @@
  * other both reach S5 armed; the later of the two under the channel's lock
  * finds the other, armed, or in its own S5 and then about to arm and scan again.
  *
- * Two selects may each find the other's claim taken back and both go round
- * again; the order of each round is random, so they part.
+ * S5 passes over waiters that it could not claim: its own (a select that sends
+ * and receives on one channel), those that were claimed and have not been taken
+ * out yet, and those of a select that has not armed, or has taken its claim back;
+ * that one scans again once it is armed, and finds us.  Without this S5 would
+ * go round for as long as such a waiter is queued, which may be until its task
+ * gets this worker.
+ *
+ * Two selects may each find the other armed, take their own claims back, then
+ * find the other's claim taken back, and both go round again; the order of each
+ * round is random, so they part.
  *
  * Default is taken only if there was an instant at which no case was ready:
  * the versions of all channels are the same after the scan as each was under
@@ -265,7 +273,7 @@ static int rescan(struct select *s)
 		int r;
 
 		leat__chan_lock(c->chan);
-		if (!may_be_ready(c)) {
+		if (!leat__chan_ready_locked(c->chan, c->op == LEAT_OP_SEND, me)) {
 			leat__chan_unlock(c->chan);
 			continue;
 		}
