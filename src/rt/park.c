@@ -49,9 +49,9 @@ __attribute__((noinline)) void leat__switch(void **save_sp, void *to_sp, struct 
 #ifdef LEAT__ASAN
 	/* A context that never comes back gives its fake stack up. */
 	bool dies = save_sp == &leat__self()->scratch_sp;
+	size_t size = to->native_size ? to->native_size : (size_t)((char *)to - to->low);
 
-	__sanitizer_start_switch_fiber(dies ? NULL : &from->fake_stack, to->low,
-				       (size_t)((char *)to - to->low));
+	__sanitizer_start_switch_fiber(dies ? NULL : &from->fake_stack, to->low, size);
 #endif
 #ifdef LEAT__TSAN
 	if (!to->fiber)

@@ -143,6 +143,7 @@ struct leat__stack {
 	unsigned valgrind_id;
 #ifdef LEAT__ASAN
 	void *fake_stack;
+	size_t native_size;	/* of a thread's own stack; 0: one of ours */
 #endif
 #ifdef LEAT__TSAN
 	void *fiber;		/* of all code that runs on this stack */

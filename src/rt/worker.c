@@ -195,13 +195,30 @@ static void loop(void)
 	}
 }
 
+/*
+ * The first thing on a stack.  ASan says where we came from: at a worker's
+ * first switch that is the thread's own stack, whose bounds only ASan knows.
+ */
+static void entered(void)
+{
+#ifdef LEAT__ASAN
+	struct leat__stack *native = &leat__self()->native;
+	const void *low;
+	size_t size;
+
+	__sanitizer_finish_switch_fiber(NULL, &low, &size);
+	if (native->native_size == 0) {
+		native->low = (char *)(uintptr_t)low;
+		native->native_size = size;
+	}
+#endif
+}
+
 void leat__loop_entry(void)
 {
 	struct leat__worker *w;
 
-#ifdef LEAT__ASAN
-	__sanitizer_finish_switch_fiber(NULL, NULL, NULL);
-#endif
+	entered();
 	loop();
 	w = leat__self();
 	leat__stack_put(w, w->stack);
@@ -222,9 +239,7 @@ void leat__own_stack_entry(void)
 	struct leat__stack *s;
 	int r;
 
-#ifdef LEAT__ASAN
-	__sanitizer_finish_switch_fiber(NULL, NULL, NULL);
-#endif
+	entered();
 	r = t->type->run(t->args);
 	w = leat__self();
 	w->dead_stack = t->stack;
