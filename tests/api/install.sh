@@ -27,7 +27,7 @@ try() {	# what, command...
 
 prefix=$work/prefix
 try "meson setup" meson setup "$work/build" "$source" --prefix="$prefix" --libdir=lib \
-	--buildtype=release -Dtests=false -Dexamples=false
+	--buildtype=release -Dtests=false -Dexamples=false -Dbench=false
 try "ninja install" ninja -C "$work/build" install
 
 export PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
