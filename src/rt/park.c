@@ -1,5 +1,7 @@
 #include "rt/park.h"
 
+#include <sched.h>
+
 #include "rt/idle.h"
 #include "rt/sim.h"
 #include "rt/stack.h"
@@ -114,20 +116,26 @@ static void switch_away(struct leat__worker *w, struct leat__task *t)
 	leat__switch(&t->sp, leat__loop_context(s), t->stack, s);
 }
 
+/*
+ * A thread that waits for ever counts as attached no more; who makes it ready
+ * counts it again, so that nobody sees a deadlock before it runs.  With a deadline it
+ * comes back by itself and stays counted.
+ */
 static void foreign_block(struct leat__task *t, int64_t deadline)
 {
 	struct leat__thread *thread = leat__container_of(t, struct leat__thread, task);
 	struct leat__runtime *rt = leat__rt;
 
-	if (leat__fetch_sub(&rt->attached, 1) == 1)
+	if (deadline == LEAT_FOREVER && leat__fetch_sub(&rt->attached, 1) == 1)
 		leat__wake_for_injector(rt); /* a worker may now see a deadlock */
 	while (leat__load_acquire(&thread->futex) == 0) {
 		if (deadline != LEAT_FOREVER && leat__time_now() >= deadline &&
 		    leat__claim(t, LEAT__CLAIM_TIMEOUT))
-			break;
+			return;
 		leat__futex_wait(&thread->futex, 0, deadline);
 	}
-	leat__fetch_add(&rt->attached, 1);
+	if (deadline != LEAT_FOREVER)
+		leat__fetch_sub(&rt->attached, 1); /* counted twice */
 	leat__store_relaxed(&thread->futex, 0);
 }
 
@@ -190,6 +198,7 @@ static void ready_elsewhere(struct leat__task *t)
 	if (t->flags & LEAT__T_FOREIGN) {
 		struct leat__thread *thread = leat__container_of(t, struct leat__thread, task);
 
+		leat__fetch_add(&rt->attached, 1); /* see foreign_block */
 		leat__store_release(&thread->futex, 1);
 		leat__futex_wake(&thread->futex, 1);
 	} else if (t->flags & LEAT__T_PINNED) {
@@ -274,8 +283,10 @@ int leat_yield(void)
 	struct leat__worker *w = leat__self();
 	struct leat__task *t;
 
-	if (!w)
-		leat__misuse(NULL, "called outside a task; use sched_yield()");
+	if (!w) {
+		sched_yield();
+		return 0;
+	}
 	t = w->cur;
 	yield(w);
 	return leat__is_canceled(t) ? -ECANCELED : 0;
