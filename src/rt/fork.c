@@ -30,7 +30,7 @@ _Static_assert(sizeof(struct leat__fork) <= sizeof(leat_forked), "leat_forked is
 
 void *leat__fork_args(leat_forked *forked)
 {
-	return ((struct leat__fork *)forked)->u.task.args;
+	return leat__args(&((struct leat__fork *)forked)->u.task);
 }
 
 void leat__fork_push(leat_forked *forked, const leat_task_type *type)
@@ -84,10 +84,10 @@ int leat_join(leat_forked *forked)
 	if (leat__unlikely(!w || f->parent != w->cur))
 		leat__misuse(forked, "joined by another task than the one that forked it; join in the task that called leat_fork");
 	if (leat__unlikely(leat__load_relaxed(&f->done) == NOT_PUSHED))
-		return f->u.task.type->run(f->u.task.args);
+		return f->u.task.type->run(leat__args(&f->u.task));
 	t = leat__deque_pop(&w->deque);				/* F2 */
 	if (leat__likely(t == &f->u.task))
-		return t->type->run(t->args);
+		return t->type->run(leat__args(t));
 	return join_slow(f, w, t);
 }
 

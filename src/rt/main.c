@@ -11,6 +11,7 @@
 
 #include "rt/rt.h"
 #include "rt/stack.h"
+#include "rt/task.h"
 
 struct call {
 	int (*user_main)(int argc, char **argv);

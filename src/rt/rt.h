@@ -115,9 +115,19 @@ struct leat__task {
 	uint32_t result_index;	/* (c) in the group's results */
 	struct leat__list member; /* (L: scope->lock) in its members, if is_member */
 	void *depot_next;	/* (L: memory_lock) */
-	char args[] __attribute__((aligned(16)));
-};
+} __attribute__((aligned(16)));
 _Static_assert(sizeof(struct leat__task) == 96, "task header");
+
+/* The task's copy of its arguments: right behind it. */
+static inline void *leat__args(struct leat__task *t)
+{
+	return t + 1;
+}
+
+static inline struct leat__task *leat__task_of_args(void *args)
+{
+	return (struct leat__task *)args - 1;
+}
 
 /* What few tasks have. */
 struct leat__ext {

@@ -124,7 +124,7 @@ static __attribute__((noinline)) int spawn_slow(struct leat__scope *s, const lea
 		return refuse(w, s, type);
 	}
 	if (type->args_size > 0)
-		memcpy(t->args, args, type->args_size);
+		memcpy(leat__args(t), args, type->args_size);
 	if (w)
 		w->counters.spawned++;
 	leat__ready_fifo(t);
@@ -153,7 +153,7 @@ int leat_spawn(leat_group *group, const leat_task_type *type, const void *args,
 	leat__scope_count(w, s);
 	fill(w, t, s, type);
 	if (type->args_size > 0)
-		memcpy(t->args, args, type->args_size);
+		memcpy(leat__args(t), args, type->args_size);
 	w->counters.spawned++;
 	if (leat__unlikely(!leat__deque_push(&w->deque, t)))
 		leat__push_overflow(w, t);
@@ -214,7 +214,7 @@ struct after {
 
 static void after_fire(struct leat__timer *timer)
 {
-	struct leat__task *t = leat__container_of((char *)timer, struct leat__task, args);
+	struct leat__task *t = leat__task_of_args(timer);
 
 	if (leat__claim(t, LEAT__CLAIM_DONE))
 		leat__ready_fifo(t);
@@ -245,7 +245,7 @@ int leat_after(leat_group *group, int64_t when, int (*fn)(void *arg), void *arg)
 			      LEAT__WHY_AFTER, &r);
 	if (!t)
 		return r;
-	a = (struct after *)t->args;
+	a = leat__args(t);
 	a->timer.deadline = when;
 	a->timer.fire = after_fire;
 	a->fn = fn;

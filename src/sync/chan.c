@@ -553,7 +553,7 @@ int leat_channel_on_recv(leat_channel *c, leat_group *group,
 			      sizeof(*o) + c->elem_size, LEAT__WHY_ON_RECV, &r);
 	if (!t)
 		return r;
-	o = (struct on_recv *)t->args;
+	o = leat__args(t);
 	o->waiter = (struct leat__waiter){ .task = t, .elem = o->elem };
 	leat__list_init(&o->waiter.node);
 	o->chan = leat_channel_ref(c);
