@@ -313,7 +313,7 @@ int leat_sem_on_acquire(leat_sem *sem, int64_t n, leat_group *group, int (*fn)(v
 			      sizeof(*o), LEAT__WHY_ON_ACQUIRE, &r);
 	if (!t)
 		return r;
-	o = (struct on_acquire *)t->args;
+	o = leat__args(t);
 	o->waiter = waiter_of(t, n);
 	leat__list_init(&o->waiter.node);
 	o->sem = sem;

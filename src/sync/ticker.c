@@ -47,7 +47,7 @@ static void unref(leat_ticker *ticker)
 
 static void fire(struct leat__timer *timer)
 {
-	struct leat__task *t = leat__container_of((char *)timer, struct leat__task, args);
+	struct leat__task *t = leat__task_of_args(timer);
 
 	if (leat__claim(t, LEAT__CLAIM_DONE))
 		leat__ready_fifo(t);
@@ -69,7 +69,7 @@ static int set(leat_ticker *ticker)
 	t = leat__wait_create(leat__rt->root, &tick_type, sizeof(*tick), LEAT__WHY_AFTER, &r);
 	if (!t)
 		return r;
-	tick = (struct tick *)t->args;
+	tick = leat__args(t);
 	*tick = (struct tick){ .timer = { .deadline = ticker->next, .fire = fire },
 			       .ticker = ticker };
 	leat__list_init(&tick->timer.node);
@@ -108,7 +108,7 @@ static void tick(leat_ticker *ticker)
 static int tick_run(void *args)
 {
 	struct tick *me = args;
-	struct leat__task *t = leat__container_of((char *)args, struct leat__task, args);
+	struct leat__task *t = leat__task_of_args(args);
 	leat_ticker *ticker = me->ticker;
 	bool cancelled = leat__load_acquire(&t->claim) == LEAT__CLAIM_CANCELED, over;
 
