@@ -241,6 +241,8 @@ int leat_after(leat_group *group, int64_t when, int (*fn)(void *arg), void *arg)
 	struct after *a;
 	int r;
 
+	if (leat__unlikely(!fn))
+		leat__misuse(group, "fn is NULL; give it the function to run");
 	t = leat__wait_create(scope_or_root(group), &after_type, sizeof(*a),
 			      LEAT__WHY_AFTER, &r);
 	if (!t)
