@@ -261,7 +261,7 @@ struct leat__runtime {
 	uint64_t stacks_made;	/* (a) */
 	uint64_t memory_limit;	/* (c) bytes that tasks may use */
 	uint64_t memory_used;	/* (a) by records and stacks ever handed out */
-	bool can_guard;		/* (c) guard markers without a mapping each */
+	bool can_guard;		/* (a) guard markers without a mapping each */
 	uint64_t next_id;	/* (a) */
 
 	uint64_t attached;	/* (a) foreign threads that are attached and not blocked */

@@ -50,15 +50,19 @@ static struct leat__stack *slot_init(struct leat__runtime *rt, char *base, uint6
 {
 	size_t page = leat__page_size();
 	size_t colour = (number * 5 % 16) * 64;
+	/* Relaxed: once false it stays so; who has not seen it yet finds out by itself. */
+	bool guarded = leat__load_relaxed(&rt->can_guard);
 	struct leat__stack *s;
 
 	s = (struct leat__stack *)(base + LEAT__STACK_SIZE - colour - sizeof(*s));
 	s = (struct leat__stack *)((uintptr_t)s & ~(uintptr_t)63);
 	memset(s, 0, sizeof(*s));
 	s->low = base + page;
-	if (rt->can_guard)
-		rt->can_guard = leat__map_guard(base) == 0;
-	if (!rt->can_guard) {
+	if (guarded && leat__map_guard(base) != 0) {
+		guarded = false;
+		leat__store_relaxed(&rt->can_guard, false);
+	}
+	if (!guarded) {
 		if (number >= MPROTECT_MAX || leat__map_guard_one(base) < 0) {
 			s->low = base + sizeof(uint64_t);
 			*(uint64_t *)base = CANARY;
