@@ -165,7 +165,6 @@ static int runtime_make(struct leat__runtime *rt, uint64_t seed)
 	rt->timekeeper = -1;
 	rt->next_id = 1;
 	rt->cancel_epoch = 1;
-	leat__list_init(&rt->all_stacks);
 	if (seed != 0) {
 		rt->nworkers = 1;
 		rt->sim = leat__sim_create(seed);
@@ -255,6 +254,7 @@ int leat_run(const leat_options *options, int (*fn)(void *arg), void *arg)
 	rt->options = o;
 	rt->main_fn = fn;
 	rt->main_arg = arg;
+	leat__list_init(&rt->all_stacks);
 	leat__log_hook = o.log;
 	leat__log_ctx = o.log_ctx;
 	leat__fence_heavy_init();

@@ -221,7 +221,8 @@ int leat_sim_run(const leat_options *options, int (*fn)(void *arg), void *arg, u
 	if (!set.slot)
 		return -12; /* -ENOMEM */
 	if (options)
-		run = *options;
+		memcpy(&run, options, options->size < sizeof(run) ? options->size : sizeof(run));
+	run.size = sizeof(run);
 	run.abort_on_deadlock = false;
 	for (uint64_t seed = first; r == 0 && seed < first + n; seed++) {
 		if (seed == 0)
@@ -233,9 +234,12 @@ int leat_sim_run(const leat_options *options, int (*fn)(void *arg), void *arg, u
 		if (r != 0) {
 			out.failed_seed = seed;
 			out.error = r;
+			leat__log_hook = run.log; /* leat_run has taken it down */
+			leat__log_ctx = run.log_ctx;
 			leat__log("simulation failed: %s; seed %llu (replay with LEAT_SIM=%llu)",
 				  leat_strerror(r), (unsigned long long)seed,
 				  (unsigned long long)seed);
+			leat__log_hook = NULL;
 		}
 	}
 	out.distinct = set.n;
