@@ -20,6 +20,7 @@
 enum {
 	TIMEOUT_S = 30,
 	SLOW_FACTOR = 10,
+	STRESS_DISTINCT = 1000,	/* schedules of a TEST_STRESS */
 	DUMP_S = 5,		/* what a hanging test gets to dump its tasks */
 	EXIT_FAILED = 1,
 	EXIT_SKIPPED = 77,	/* meson's code, too */
@@ -163,6 +164,22 @@ static int sim_task(void *arg)
 	return __atomic_load_n(&shared->failures, __ATOMIC_RELAXED) ? -EBADMSG : 0;
 }
 
+static int run_stress(struct test *test, leat_sim_report *report)
+{
+	uint64_t want = test_slow() ? STRESS_DISTINCT / SLOW_FACTOR : STRESS_DISTINCT;
+	uint64_t n = want + want / SLOW_FACTOR;
+	int r;
+
+	if (test_full())
+		n *= 10;
+	r = leat_sim_run(test->options, sim_task, test, 1, n, report);
+	if (r == 0 && report->distinct < want)
+		test_fail(test->name, 0, "%llu seeds made %llu different schedules, not %llu",
+			  (unsigned long long)report->runs, (unsigned long long)report->distinct,
+			  (unsigned long long)want);
+	return r;
+}
+
 static void run_simulated(struct test *test)
 {
 	const char *seed = getenv("LEAT_TEST_SEED");
@@ -172,6 +189,8 @@ static void run_simulated(struct test *test)
 	if (seed)
 		r = leat_sim_run(test->options, sim_task, test, strtoull(seed, NULL, 0), 1,
 				 &report);
+	else if (test->seeds == TEST_STRESS_SEEDS)
+		r = run_stress(test, &report);
 	else
 		r = leat_sim_run(test->options, sim_task, test, 1, test->seeds, &report);
 	if (r != 0)

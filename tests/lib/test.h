@@ -5,6 +5,7 @@
  *	TEST_WITH(steal, .workers = 4) { ... }	// the same, with leat_options
  *	TEST_SIM(close_race, 50) { ... }	// the simulator, seeds 1 to 50
  *	TEST_BOTH(fan_in, 50) { ... }		// TEST(fan_in), TEST_SIM(fan_in_sim, 50)
+ *	TEST_STRESS(chan_mix) { ... }		// TEST_SIM, 1,000 different schedules
  *	TEST_PLAIN(run_nested) { ... }		// no runtime; a plain thread
  *	TEST_DEATH(sem_over_release, "leat_sem_release") { ... }
  *						// no runtime; must abort, with
@@ -18,7 +19,9 @@
  *
  * Under TEST_SIM time is virtual: test_settle() returns when every other task
  * waits for something but time.  The first seed that fails ends the test and is
- * printed; LEAT_TEST_SEED=seed in the environment runs that seed alone.
+ * printed; LEAT_TEST_SEED=seed in the environment runs that seed alone.  A
+ * TEST_STRESS runs 1,100 seeds, and fails if they make less than 1,000 different
+ * schedules; a tenth of both where it is slow, 11,000 seeds in script/test --full.
  *
  * The checks may be used in any task or thread of the test.  CHECK* notes the
  * failure and goes on; REQUIRE ends the test at once.
@@ -45,6 +48,8 @@ enum test_kind {
 	TEST_KIND_DEATH,
 };
 
+enum { TEST_STRESS_SEEDS = UINT16_MAX }; /* struct test.seeds: as TEST_STRESS says */
+
 struct test {
 	const char *name;
 	enum test_kind kind;
@@ -60,6 +65,8 @@ struct test {
 	TEST__DEFINE(name_, TEST_KIND_TASK, NULL, LEAT_OPTIONS(__VA_ARGS__), 0)
 #define TEST_SIM(name_, seeds_) \
 	TEST__DEFINE(name_, TEST_KIND_SIM, NULL, LEAT_OPTIONS(), seeds_)
+#define TEST_STRESS(name_) \
+	TEST__DEFINE(name_, TEST_KIND_SIM, NULL, LEAT_OPTIONS(), TEST_STRESS_SEEDS)
 #define TEST_BOTH(name_, seeds_)                                              \
 	static void test__both_##name_(void);                                 \
 	TEST(name_)                                                           \
