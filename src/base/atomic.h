@@ -5,7 +5,7 @@
  *
  * Fences.  leat__fence_full orders everything.  leat__fence_light is the cheap
  * half of an asymmetric pair: a compiler barrier, correct only against a
- * leat__fence_heavy (port.h, membarrier(2)) on the other, rare side: after a
+ * leat__fence_heavy (membarrier(2), in src/port) on the other, rare side: after a
  * heavy fence every other thread of the process has executed a full fence.
  *
  * Under TSan, which does not model fences, a fence is an RMW on one word.
@@ -71,6 +71,8 @@ extern uint32_t leat__tsan_fence_word;
 
 /* False where membarrier(2) is missing: then the light side pays for a full fence. */
 extern bool leat__asymmetric;
+
+void leat__fence_heavy(void);
 
 static inline void leat__fence_light(void)
 {

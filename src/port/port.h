@@ -35,9 +35,8 @@ void leat__futex_wake(uint32_t *word, int n);
 /* Monotonic nanoseconds of the real clock. */
 int64_t leat__clock(void);
 
-/* Asymmetric fences, see base/atomic.h. Call init once, before any thread. */
+/* Makes leat__fence_heavy (base/atomic.h) work; once, before any thread. */
 void leat__fence_heavy_init(void);
-void leat__fence_heavy(void);
 
 /*
  * Address space.  map_reserve: size bytes aligned to align, readable and writable,

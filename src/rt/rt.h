@@ -12,6 +12,7 @@
 
 #include "base/assert.h"
 #include "base/atomic.h"
+#include "base/bias.h"
 #include "base/deque.h"
 #include "base/list.h"
 #include "base/lock.h"
@@ -202,6 +203,7 @@ struct leat__worker {
 	struct leat__seen *seen; /* what it saw of each other worker, see idle.c */
 	struct leat__runtime *rt;
 	int index;
+	struct leat__bias_slot *slot; /* (c) for base/bias.h */
 	void *native_sp;	/* the thread's own stack, to return to at stop */
 	struct leat__stack native; /* stands for it */
 	void *scratch_sp;	/* where contexts that never come back are saved */

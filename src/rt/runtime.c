@@ -19,6 +19,7 @@
 
 struct leat__runtime *leat__rt;
 static uint32_t running; /* (a) a runtime starts, runs or stops */
+static struct leat__bias_slot slots[LEAT__MAX_WORKERS];
 static uint64_t started; /* under running */
 
 enum { STRAGGLER_S = 5 };
@@ -80,6 +81,7 @@ static struct leat__worker *worker_make(struct leat__runtime *rt, int index)
 	w->wheel.lock.word = 0;
 	w->rt = rt;
 	w->index = index;
+	w->slot = &slots[index];
 	w->quantum = rt->sim ? 1 : LEAT__BUDGET;
 	w->budget = w->quantum;
 	w->random = rt->sim ? leat__sim_seed_of(rt->sim) : leat__random_seed();

@@ -238,20 +238,22 @@ void leat__chan_dequeue(leat_channel *c, bool send, struct leat__waiter *w)
 }
 
 /* H3 to H5.  Called with the lock, returns without. */
-static int block(leat_channel *c, bool send, void *elem, struct leat__task *me, int64_t deadline)
+static int block(leat_channel *c, struct leat__worker *w, bool send, void *elem,
+		 struct leat__task *me, int64_t deadline)
 {
-	struct leat__waiter w = { .task = me, .elem = elem };
+	struct leat__waiter waiter = { .task = me, .elem = elem };
 	int r;
 
 	leat__arm(me, true);
-	leat__chan_enqueue(c, send, &w);
-	leat__chan_unlock(c);
+	leat__chan_enqueue(c, send, &waiter);
+	leat__chan_unlock(c, w);
 	r = leat__park(me, send ? LEAT__WHY_SEND : LEAT__WHY_RECV, c, deadline);
 	if (leat__likely(r == 0))
-		return w.result;			/* H4 */
-	leat__chan_lock(c);				/* H5 */
-	leat__chan_dequeue(c, send, &w);
-	leat__chan_unlock(c);
+		return waiter.result;			/* H4 */
+	w = leat__self();
+	leat__chan_lock(c, w);				/* H5 */
+	leat__chan_dequeue(c, send, &waiter);
+	leat__chan_unlock(c, w);
 	return r;
 }
 
@@ -265,11 +267,11 @@ int leat_channel_send(leat_channel *c, const void *elem, int64_t deadline)
 	r = leat__enter(&w, &me);
 	if (leat__unlikely(r < 0))
 		return r;
-	leat__chan_lock(c);
+	leat__chan_lock(c, w);
 	r = leat__chan_send_locked(c, elem, me, &wake);
 	if (r == -EAGAIN)
-		return block(c, true, (void *)(uintptr_t)elem, me, deadline);
-	leat__chan_unlock(c);
+		return block(c, w, true, (void *)(uintptr_t)elem, me, deadline);
+	leat__chan_unlock(c, w);
 	if (wake)
 		leat__ready(wake);
 	return r;
@@ -282,9 +284,9 @@ int leat_channel_try_send(leat_channel *c, const void *elem)
 	int r;
 
 	check(__func__, c);
-	leat__chan_lock(c);
+	leat__chan_lock(c, w);
 	r = leat__chan_send_locked(c, elem, w ? w->cur : NULL, &wake);
-	leat__chan_unlock(c);
+	leat__chan_unlock(c, w);
 	if (wake)
 		leat__ready(wake);
 	return r;
@@ -298,11 +300,11 @@ static int recv_some(leat_channel *c, void *elem, int64_t deadline)
 
 	if (leat__unlikely(r < 0))
 		return r;
-	leat__chan_lock(c);
+	leat__chan_lock(c, w);
 	r = leat__chan_recv_locked(c, elem, me, &wake);
 	if (r == -EAGAIN)
-		return block(c, false, elem, me, deadline);
-	leat__chan_unlock(c);
+		return block(c, w, false, elem, me, deadline);
+	leat__chan_unlock(c, w);
 	if (wake)
 		leat__ready(wake);
 	return r;
@@ -341,9 +343,9 @@ int leat_channel_try_recv(leat_channel *c, void *elem)
 	check(__func__, c);
 	if (!elem)
 		leat__misuse(c, "elem is NULL; give leat_try_recv a place for the element");
-	leat__chan_lock(c);
+	leat__chan_lock(c, w);
 	r = leat__chan_recv_locked(c, elem, w ? w->cur : NULL, &wake);
-	leat__chan_unlock(c);
+	leat__chan_unlock(c, w);
 	if (wake)
 		leat__ready(wake);
 	return r;
@@ -362,19 +364,19 @@ int64_t leat_channel_send_n(leat_channel *c, const void *elems, size_t n, int64_
 
 		if (r < 0)
 			return done > 0 ? (int64_t)done : r;
-		leat__chan_lock(c);
+		leat__chan_lock(c, w);
 		while (done < n && (r = leat__chan_send_locked(c, next, me, &wake)) == 0) {
 			next += c->elem_size;
 			done++;
 		}
 		if (r == -EAGAIN && !wake) {
-			r = block(c, true, (void *)(uintptr_t)next, me, deadline);
+			r = block(c, w, true, (void *)(uintptr_t)next, me, deadline);
 			if (r == 0) {
 				next += c->elem_size;
 				done++;
 			}
 		} else {
-			leat__chan_unlock(c);
+			leat__chan_unlock(c, w);
 			leat__chan_wake(wake);
 			if (r == -EAGAIN)
 				r = 0; /* the receivers that we woke will make room */
@@ -399,16 +401,16 @@ int64_t leat_channel_recv_n(leat_channel *c, void *elems, size_t n, int64_t dead
 	r = leat__enter(&w, &me);
 	if (r < 0)
 		return r;
-	leat__chan_lock(c);
+	leat__chan_lock(c, w);
 	while (done < n && (r = leat__chan_recv_locked(c, next, me, &wake)) == 0) {
 		next += c->elem_size;
 		done++;
 	}
 	if (done == 0 && r == -EAGAIN) {
-		r = block(c, false, elems, me, deadline);
+		r = block(c, w, false, elems, me, deadline);
 		return r == 0 ? 1 : r;
 	}
-	leat__chan_unlock(c);
+	leat__chan_unlock(c, w);
 	leat__chan_wake(wake);
 	return done > 0 ? (int64_t)done : r;
 }
@@ -444,12 +446,13 @@ static struct leat__task *reversed(struct leat__task *list)
 
 void leat_channel_close(leat_channel *c)
 {
+	struct leat__worker *w = leat__self();
 	struct leat__task *wake = NULL;
 
 	check(__func__, c);
-	leat__chan_lock(c);
+	leat__chan_lock(c, w);
 	if (c->flags & LEAT__CH_CLOSED) {
-		leat__chan_unlock(c);
+		leat__chan_unlock(c, w);
 		leat__misuse(c, "the channel made at %s is closed already; close it once, after the last send",
 			     c->where ? c->where : "?");
 	}
@@ -457,37 +460,39 @@ void leat_channel_close(leat_channel *c)
 	changed(c);
 	close_queue(c, false, &wake);
 	close_queue(c, true, &wake);
-	leat__chan_unlock(c);
+	leat__chan_unlock(c, w);
 	leat__chan_wake(reversed(wake));
 }
 
 void leat_channel_abandon(leat_channel *c)
 {
+	struct leat__worker *w = leat__self();
 	struct leat__task *wake = NULL;
 	bool first;
 
 	check(__func__, c);
-	leat__chan_lock(c);
+	leat__chan_lock(c, w);
 	first = !(c->flags & LEAT__CH_ABANDONED);
 	leat__store_relaxed(&c->flags, c->flags | LEAT__CH_ABANDONED);
 	changed(c);
 	close_queue(c, false, &wake);
 	close_queue(c, true, &wake);
 	/* Nobody adds or takes elements any more but us: they stay where they are. */
-	leat__chan_unlock(c);
+	leat__chan_unlock(c, w);
 	leat__chan_wake(reversed(wake));
 	while (first) {
 		char *elem;
 
-		leat__chan_lock(c);
+		w = leat__self(); /* drop may not block, but be safe */
+		leat__chan_lock(c, w);
 		if (c->count == 0) {
-			leat__chan_unlock(c);
+			leat__chan_unlock(c, w);
 			return;
 		}
 		elem = slot(c, c->head);
 		c->head = c->head + 1 == c->cap ? 0 : c->head + 1;
 		leat__store_relaxed(&c->count, c->count - 1);
-		leat__chan_unlock(c);
+		leat__chan_unlock(c, w);
 		if (c->drop)
 			c->drop(elem);
 	}
@@ -523,13 +528,14 @@ struct on_recv {
 static int on_recv_run(void *args)
 {
 	struct on_recv *o = args;
+	struct leat__worker *w = leat__self();
 	leat_channel *c = o->chan;
 	int r = 0;
 
 	/* Also waits until leat_channel_on_recv has let go of the record. */
-	leat__chan_lock(c);
+	leat__chan_lock(c, w);
 	leat__chan_dequeue(c, false, &o->waiter);
-	leat__chan_unlock(c);
+	leat__chan_unlock(c, w);
 	if (leat__load_acquire(&o->waiter.task->claim) != LEAT__CLAIM_CANCELED)
 		r = o->fn(o->arg, o->waiter.result, o->elem);
 	leat_channel_unref(c);
@@ -542,6 +548,7 @@ int leat_channel_on_recv(leat_channel *c, leat_group *group,
 			 int (*fn)(void *arg, int result, void *elem), void *arg)
 {
 	struct leat__task *t, *wake = NULL;
+	struct leat__worker *w;
 	struct on_recv *o;
 	bool mine;
 	int r;
@@ -559,7 +566,8 @@ int leat_channel_on_recv(leat_channel *c, leat_group *group,
 	o->chan = leat_channel_ref(c);
 	o->fn = fn;
 	o->arg = arg;
-	leat__chan_lock(c);
+	w = leat__self();
+	leat__chan_lock(c, w);
 	r = leat__chan_recv_locked(c, o->elem, t, &wake);
 	if (r == -EAGAIN) {
 		leat__chan_enqueue(c, false, &o->waiter);
@@ -568,7 +576,7 @@ int leat_channel_on_recv(leat_channel *c, leat_group *group,
 		o->waiter.result = r;
 		mine = true;
 	}
-	leat__chan_unlock(c);
+	leat__chan_unlock(c, w);
 	if (mine)
 		leat__ready_fifo(t);
 	if (wake)

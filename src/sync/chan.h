@@ -7,7 +7,7 @@
 #include "rt/park.h"
 
 struct leat_channel {
-	struct leat__lock lock;
+	struct leat__bias_lock lock;
 	uint32_t flags;		/* (L, a) LEAT__CH_CLOSED, LEAT__CH_ABANDONED */
 	uint32_t version;	/* (L, a) changes whenever a case may have become ready */
 	uint32_t elem_size;	/* (c) */
@@ -45,14 +45,15 @@ bool leat__chan_ready_locked(leat_channel *c, bool send, const struct leat__task
 void leat__chan_enqueue(leat_channel *c, bool send, struct leat__waiter *w);
 void leat__chan_dequeue(leat_channel *c, bool send, struct leat__waiter *w);
 
-static inline void leat__chan_lock(leat_channel *c)
+/* w: the calling worker or NULL; the same for both.  NULL, too, to hold several. */
+static inline void leat__chan_lock(leat_channel *c, struct leat__worker *w)
 {
-	leat__lock_acquire(&c->lock, LEAT__RANK_OBJECT);
+	leat__bias_acquire(&c->lock, w ? w->slot : NULL, LEAT__RANK_OBJECT);
 }
 
-static inline void leat__chan_unlock(leat_channel *c)
+static inline void leat__chan_unlock(leat_channel *c, struct leat__worker *w)
 {
-	leat__lock_release(&c->lock);
+	leat__bias_release(&c->lock, w ? w->slot : NULL);
 }
 
 #endif

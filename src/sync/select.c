@@ -149,6 +149,8 @@ static bool may_be_ready(const leat_case *c)
 /* S1.  The index of the case that was done, or -EAGAIN. */
 static int scan(struct select *s, bool all)
 {
+	struct leat__worker *w = leat__self();
+
 	for (uint32_t i = 0; i < s->nready; i++) {
 		leat_case *c = at(s, i);
 		struct leat__task *wake = NULL;
@@ -156,10 +158,10 @@ static int scan(struct select *s, bool all)
 
 		if (!all && !may_be_ready(c))
 			continue;
-		leat__chan_lock(c->chan);
+		leat__chan_lock(c->chan, w);
 		r = do_locked(s, c, &wake);
 		state_of(c)->version = c->chan->version;
-		leat__chan_unlock(c->chan);
+		leat__chan_unlock(c->chan, w);
 		if (wake)
 			leat__ready(wake);
 		if (r == -EAGAIN)
@@ -192,7 +194,7 @@ static int scan_all_locked(struct select *s)
 	qsort(list, s->nready, sizeof(*list), by_address);
 	for (uint32_t i = 0; i < s->nready; i++)
 		if (i == 0 || list[i] != list[i - 1])
-			leat__chan_lock(list[i]);
+			leat__chan_lock(list[i], NULL);
 	for (uint32_t i = 0; i < s->nready && result == -EAGAIN; i++) {
 		leat_case *c = at(s, i);
 		int r = do_locked(s, c, &wake);
@@ -204,7 +206,7 @@ static int scan_all_locked(struct select *s)
 	}
 	for (uint32_t i = 0; i < s->nready; i++)
 		if (i == 0 || list[i] != list[i - 1])
-			leat__chan_unlock(list[i]);
+			leat__chan_unlock(list[i], NULL);
 	if (list != few)
 		leat__free(list, bytes);
 	if (wake)
@@ -236,55 +238,61 @@ static int scan_for_default(struct select *s)
 /* S3 */
 static void enqueue_all(struct select *s)
 {
+	struct leat__worker *w = leat__self();
+
 	for (uint32_t i = 0; i < s->nready; i++) {
 		leat_case *c = at(s, i);
-		struct leat__waiter *w = &state_of(c)->waiter;
+		struct leat__waiter *waiter = &state_of(c)->waiter;
 
-		w->task = s->me;
-		w->index = (uint32_t)(c - s->cases);
-		w->elem = c->op == LEAT_OP_SEND ? (void *)(uintptr_t)c->elem.send
+		waiter->task = s->me;
+		waiter->index = (uint32_t)(c - s->cases);
+		waiter->elem = c->op == LEAT_OP_SEND ? (void *)(uintptr_t)c->elem.send
 			  : c->elem.recv	? c->elem.recv
 						: s->unwanted;
-		leat__chan_lock(c->chan);
-		leat__chan_enqueue(c->chan, c->op == LEAT_OP_SEND, w);
-		leat__chan_unlock(c->chan);
+		leat__chan_lock(c->chan, w);
+		leat__chan_enqueue(c->chan, c->op == LEAT_OP_SEND, waiter);
+		leat__chan_unlock(c->chan, w);
 	}
 }
 
 /* S7 */
 static void dequeue_all(struct select *s)
 {
+	struct leat__worker *w = leat__self();
+
 	for (uint32_t i = 0; i < s->nready; i++) {
 		leat_case *c = at(s, i);
 
-		leat__chan_lock(c->chan);
+		leat__chan_lock(c->chan, w);
 		leat__chan_dequeue(c->chan, c->op == LEAT_OP_SEND, &state_of(c)->waiter);
-		leat__chan_unlock(c->chan);
+		leat__chan_unlock(c->chan, w);
 	}
 }
 
 /* S5.  The index of the case done; -EAGAIN: park; -EINTR: arm and scan again. */
 static int rescan(struct select *s)
 {
+	struct leat__worker *w = leat__self();
+
 	for (uint32_t i = 0; i < s->nready; i++) {
 		leat_case *c = at(s, i);
 		struct leat__task *wake = NULL, *me = s->me;
 		uint32_t armed;
 		int r;
 
-		leat__chan_lock(c->chan);
+		leat__chan_lock(c->chan, w);
 		if (!leat__chan_ready_locked(c->chan, c->op == LEAT_OP_SEND, me)) {
-			leat__chan_unlock(c->chan);
+			leat__chan_unlock(c->chan, w);
 			continue;
 		}
 		armed = leat__load_relaxed(&me->claim);
 		if ((armed != LEAT__CLAIM_ARMED && armed != LEAT__CLAIM_CANCELABLE) ||
 		    !leat__cas(&me->claim, armed, LEAT__CLAIM_IDLE)) {
-			leat__chan_unlock(c->chan);
+			leat__chan_unlock(c->chan, w);
 			return -EAGAIN; /* claimed: the park returns at once */
 		}
 		r = do_locked(s, c, &wake);
-		leat__chan_unlock(c->chan);
+		leat__chan_unlock(c->chan, w);
 		if (wake)
 			leat__ready(wake);
 		if (r == -EAGAIN)
