@@ -52,13 +52,13 @@ void leat__check_point(void);
 #define leat__fetch_or(p, v) (leat__check_point(), __atomic_fetch_or((p), (v), __ATOMIC_SEQ_CST))
 #define leat__fetch_and(p, v) (leat__check_point(), __atomic_fetch_and((p), (v), __ATOMIC_SEQ_CST))
 
-/* True if *p was expected and is now v. */
+/* True if *p was expected and is now v; if not, what its writer wrote before is visible. */
 #define leat__cas(p, expected, v)                                             \
 	({                                                                    \
 		__typeof__(*(p)) leat__e = (expected);                        \
 		leat__check_point();                                          \
 		__atomic_compare_exchange_n((p), &leat__e, (v), false,        \
-					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED); \
+					    __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE); \
 	})
 
 #ifdef LEAT__TSAN
