@@ -365,12 +365,12 @@ static void sleep_deep(struct leat__worker *w)
 	leat__lock_release(&rt->idle_lock);
 }
 
-/* Looks every LOOK_NS until `until`, or while something is there to be confirmed. */
-static struct leat__task *spin(struct leat__worker *w, int64_t until)
+/* Looks every LOOK_NS for ns, and longer while something is there to be confirmed. */
+static struct leat__task *spin(struct leat__worker *w, int64_t ns)
 {
+	int64_t now, until = leat__clock() + ns;
 	struct leat__task *t;
 	bool pending;
-	int64_t now;
 
 	for (;;) {
 		now = leat__clock();
@@ -422,7 +422,7 @@ struct leat__task *leat__find_work(struct leat__worker *w)
 	searching_begin(rt);
 	while (!leat__load_relaxed(&rt->stopping)) {
 		leat__worker_timers(w);
-		t = alone ? leat__pick(w) : spin(w, leat__clock() + SPIN_NS);
+		t = alone ? leat__pick(w) : spin(w, SPIN_NS);
 		if (!t && !alone)
 			t = doze(w);
 		if (t)

@@ -77,7 +77,7 @@ void *leat__loop_context(struct leat__stack *s)
 }
 
 /* P4, P5: runs something else until t is ready. */
-static void switch_away(struct leat__worker *w, struct leat__task *t)
+static inline void switch_away(struct leat__worker *w, struct leat__task *t)
 {
 	struct leat__task *n = leat__pick(w);
 	struct leat__stack *s;
@@ -150,48 +150,66 @@ static bool canceled_meanwhile(struct leat__task *t)
 	return leat__cas(&t->claim, LEAT__CLAIM_CANCELABLE, LEAT__CLAIM_CANCELED);
 }
 
-int leat__park(struct leat__task *t, enum leat__why why, const void *object, int64_t deadline)
+/* What leat__park returns: how the wait ended. */
+static inline int outcome(struct leat__task *t)
 {
-	struct leat__worker *w = leat__self();
-	struct park_timer timeout;
-	uint32_t claim = leat__load_relaxed(&t->claim);
-
-	if (leat__unlikely(t->no_park > 0 && w))
-		leat__misuse(object, "task '%s' would block in a no-park scope (%s); use a try_ call, or move the call behind leat_no_park_end",
-			     leat__task_name_of(t), leat__why_name[why]);
-	leat__store_relaxed(&t->why, why);
-	t->stack->wait_object = object;
-	t->stack->wait_since = w ? w->clock : leat__clock();
-	if (claim == LEAT__CLAIM_CANCELABLE && w && canceled_meanwhile(t))
-		goto out;
-	leat__store_relaxed(&t->state, LEAT__PARKED);
-	if (leat__unlikely(!w)) {
-		foreign_block(t, deadline);
-		goto out;
-	}
-	w->counters.parked++;
-	if (deadline != LEAT_FOREVER) {
-		timeout.timer.deadline = deadline;
-		timeout.timer.fire = time_out;
-		timeout.task = t;
-		leat__timer_set(&w->wheel, &timeout.timer);
-	}
-	switch_away(w, t);
-	if (deadline != LEAT_FOREVER)
-		leat__timer_unset(&timeout.timer);	/* P6 */
-out:
-	leat__store_relaxed(&t->state, LEAT__RUNNING);
-	leat__store_relaxed(&t->why, LEAT__WHY_NONE);
 	/* Acquire: pairs with the claim's CAS; what the winner wrote before is ours. */
-	claim = leat__load_acquire(&t->claim);
+	uint32_t claim = leat__load_acquire(&t->claim);
+
 	leat__store_relaxed(&t->claim, LEAT__CLAIM_IDLE);
-	if (claim >= LEAT__CLAIM_DONE)
+	leat__store_relaxed(&t->state, LEAT__RUNNING);
+	if (leat__likely(claim >= LEAT__CLAIM_DONE))
 		return (int)(claim - LEAT__CLAIM_DONE);
 	return claim == LEAT__CLAIM_TIMEOUT ? -ETIMEDOUT : -ECANCELED;
 }
 
-/* Tasks that may not go into the caller's own queues. */
-static void ready_elsewhere(struct leat__task *t)
+/* The parks that are not the common one: of a thread, or with a deadline. */
+static __attribute__((noinline)) int park_slow(struct leat__worker *w, struct leat__task *t,
+					       enum leat__why why, const void *object,
+					       int64_t deadline)
+{
+	struct park_timer timeout = { .task = t };
+
+	if (!w) {
+		t->stack->wait_since = leat__clock();
+		foreign_block(t, deadline);
+		return outcome(t);
+	}
+	if (t->no_park > 0)
+		leat__misuse(object, "task '%s' would block in a no-park scope (%s); use a try_ call, or move the call behind leat_no_park_end",
+			     leat__task_name_of(t), leat__why_name[why]);
+	if (deadline == LEAT_FOREVER) {
+		switch_away(w, t);
+		return outcome(t);
+	}
+	timeout.timer.deadline = deadline;
+	timeout.timer.fire = time_out;
+	leat__timer_set(&w->wheel, &timeout.timer);
+	switch_away(w, t);
+	leat__timer_unset(&timeout.timer);			/* P6 */
+	return outcome(t);
+}
+
+int leat__park(struct leat__task *t, enum leat__why why, const void *object, int64_t deadline)
+{
+	struct leat__worker *w = leat__self();
+
+	leat__store_relaxed(&t->why, why);
+	t->stack->wait_object = object;
+	leat__store_relaxed(&t->state, LEAT__PARKED);
+	if (leat__likely(w != NULL)) {
+		t->stack->wait_since = w->clock;
+		w->counters.parked++;
+		if (leat__load_relaxed(&t->claim) == LEAT__CLAIM_CANCELABLE && canceled_meanwhile(t))
+			return outcome(t);
+	}
+	if (leat__unlikely(!w || deadline != LEAT_FOREVER || t->no_park > 0))
+		return park_slow(w, t, why, object, deadline);
+	switch_away(w, t);
+	return outcome(t);
+}
+
+void leat__ready_elsewhere(struct leat__task *t)
 {
 	struct leat__runtime *rt = leat__rt;
 
@@ -220,34 +238,13 @@ static void ready_elsewhere(struct leat__task *t)
 	}
 }
 
-void leat__ready(struct leat__task *t)
-{
-	struct leat__worker *w = leat__self();
-
-	leat__store_relaxed(&t->state, LEAT__READY);
-	if (leat__unlikely(!w || (t->flags & (LEAT__T_FOREIGN | LEAT__T_PINNED)))) {
-		ready_elsewhere(t);
-		return;
-	}
-	/* Only we put tasks into our slot: empty now stays empty. */
-	if (leat__load_relaxed(&w->lifo) == NULL) {
-		leat__store_release(&w->lifo, t); /* pairs with the CAS of who takes it */
-	} else {
-		struct leat__task *old = leat__exchange(&w->lifo, t);
-
-		if (old && leat__unlikely(!leat__deque_push(&w->deque, old)))
-			leat__push_overflow(w, old);
-	}
-	leat__notify(w);
-}
-
 void leat__ready_fifo(struct leat__task *t)
 {
 	struct leat__worker *w = leat__self();
 
 	leat__store_relaxed(&t->state, LEAT__READY);
 	if (leat__unlikely(!w || (t->flags & (LEAT__T_FOREIGN | LEAT__T_PINNED)))) {
-		ready_elsewhere(t);
+		leat__ready_elsewhere(t);
 		return;
 	}
 	if (leat__unlikely(!leat__deque_push(&w->deque, t)))
@@ -268,14 +265,15 @@ static void yield(struct leat__worker *w)
 	leat__store_relaxed(&t->state, LEAT__RUNNING);
 }
 
-void leat__budget_spent(struct leat__worker *w)
+struct leat__worker *leat__budget_spent(struct leat__worker *w)
 {
 	w->budget = w->quantum;
 	w->clock = leat__time_now();
-	if (leat__unlikely(w->rt->sim != NULL) && !leat__sim_preempts(w))
-		return;
+	if (leat__unlikely(w->simulated) && !leat__sim_preempts(w))
+		return w;
 	if (w->cur && w->cur->no_park == 0)
 		yield(w);
+	return leat__self();
 }
 
 int leat_yield(void)

@@ -28,10 +28,14 @@
 #ifndef LEAT_RT_PARK_H
 #define LEAT_RT_PARK_H
 
+#include "rt/idle.h"
 #include "rt/scope.h"
 #include "rt/task.h"
 
 #include <errno.h>
+
+/* Makes room: half of the deque goes to the injector with t. */
+void leat__push_overflow(struct leat__worker *w, struct leat__task *t);
 
 struct leat__waiter {
 	struct leat__list node;	/* (L: object) self-linked when not queued */
@@ -82,8 +86,38 @@ static inline bool leat__claim_waiter(struct leat__waiter *w)
  */
 int leat__park(struct leat__task *t, enum leat__why why, const void *object, int64_t deadline);
 
-/* W3.  t must have been claimed by the caller.  No lock above LEAT__RANK_TIMERS is held. */
-void leat__ready(struct leat__task *t);
+/* Tasks that may not go into the caller's own queues. */
+void leat__ready_elsewhere(struct leat__task *t);
+
+/*
+ * W3.  t must have been claimed by the caller; w is the calling worker or NULL.
+ * No lock above LEAT__RANK_TIMERS is held.  The task runs next, if possible.
+ */
+static inline void leat__ready_on(struct leat__worker *w, struct leat__task *t)
+{
+	struct leat__task *old;
+
+	leat__store_relaxed(&t->state, LEAT__READY);
+	if (leat__unlikely(!w || (t->flags & (LEAT__T_FOREIGN | LEAT__T_PINNED)))) {
+		leat__ready_elsewhere(t);
+		return;
+	}
+	/* Only we put tasks into our slot: empty now stays empty. */
+	if (leat__likely(leat__load_relaxed(&w->lifo) == NULL)) {
+		leat__store_release(&w->lifo, t); /* pairs with the CAS of who takes it */
+	} else {
+		old = leat__exchange(&w->lifo, t);
+		if (old && leat__unlikely(!leat__deque_push(&w->deque, old)))
+			leat__push_overflow(w, old);
+	}
+	leat__notify(w);
+}
+
+static inline void leat__ready(struct leat__task *t)
+{
+	leat__ready_on(leat__self(), t);
+}
+
 /* The same, behind everything that is queued: for timers, yields and spawns. */
 void leat__ready_fifo(struct leat__task *t);
 
@@ -96,8 +130,7 @@ static inline int leat__enter(struct leat__worker **ret_w, struct leat__task **r
 	struct leat__worker *w = leat__self();
 
 	if (leat__likely(w != NULL)) {
-		leat__budget(w);
-		w = leat__self(); /* the budget may have made us yield */
+		w = leat__budget(w);
 		*ret_w = w;
 		*ret_t = w->cur;
 		return leat__unlikely(leat__is_canceled(w->cur)) ? -ECANCELED : 0;
@@ -119,7 +152,5 @@ void leat__switch(void **save_sp, void *to_sp, struct leat__stack *from, struct 
 /* A pooled stack made ready to enter leat__loop_entry. */
 void *leat__loop_context(struct leat__stack *s);
 
-/* Makes room: half of the deque goes to the injector with t. */
-void leat__push_overflow(struct leat__worker *w, struct leat__task *t);
 
 #endif

@@ -188,6 +188,7 @@ struct leat__worker {
 	struct leat__stack *dead_stack; /* to be freed by whoever runs next */
 	int budget;		/* operations left until the next forced yield */
 	int quantum;		/* (c) LEAT__BUDGET; 1 under simulation */
+	bool simulated;		/* (c) */
 	uint32_t tick;
 	uint32_t lifo_runs;
 	struct leat__scope *credit_scope; /* see scope.h */

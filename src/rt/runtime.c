@@ -82,6 +82,7 @@ static struct leat__worker *worker_make(struct leat__runtime *rt, int index)
 	w->rt = rt;
 	w->index = index;
 	w->slot = &slots[index];
+	w->simulated = rt->sim != NULL;
 	w->quantum = rt->sim ? 1 : LEAT__BUDGET;
 	w->budget = w->quantum;
 	w->random = rt->sim ? leat__sim_seed_of(rt->sim) : leat__random_seed();

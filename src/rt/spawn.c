@@ -139,8 +139,7 @@ int leat_spawn(leat_group *group, const leat_task_type *type, const void *args,
 	struct leat__task *t;
 
 	if (leat__likely(w != NULL)) {
-		leat__budget(w);
-		w = leat__self();
+		w = leat__budget(w);
 	}
 	if (leat__unlikely(leat__scope_is_canceled(s)))
 		return -ECANCELED;

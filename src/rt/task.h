@@ -35,12 +35,16 @@ const char *leat__task_name_of(const struct leat__task *t);
 /* Frees all slabs: at the end of the runtime. */
 void leat__task_fini(struct leat__runtime *rt);
 
-/* Yields when the budget of the running task is used up, or simulation says so. */
-void leat__budget_spent(struct leat__worker *w);
-static inline void leat__budget(struct leat__worker *w)
+/*
+ * One operation of the running task: yields when its budget is used up, or
+ * simulation says so.  Returns the worker, which may be another now.
+ */
+struct leat__worker *leat__budget_spent(struct leat__worker *w);
+static inline struct leat__worker *leat__budget(struct leat__worker *w)
 {
-	if (leat__unlikely(--w->budget <= 0))
-		leat__budget_spent(w);
+	if (leat__likely(--w->budget > 0))
+		return w;
+	return leat__budget_spent(w);
 }
 
 #endif

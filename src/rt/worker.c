@@ -80,7 +80,7 @@ struct leat__task *leat__pick(struct leat__worker *w)
 {
 	struct leat__task *t;
 
-	if (leat__unlikely(w->rt->sim != NULL))
+	if (leat__unlikely(w->simulated))
 		return leat__sim_pick(w);
 	if (leat__unlikely(++w->tick % LEAT__TIMER_TICK == 0)) {
 		t = pick_rare(w);

@@ -103,7 +103,7 @@ void leat_channel_unref(leat_channel *c)
 }
 
 /* W1: the first waiter in q that is ours to wake, out of the queue; NULL: none. */
-static struct leat__waiter *claim_first(struct leat__list *q, uint32_t *len, struct leat__task *me)
+static inline struct leat__waiter *claim_first(struct leat__list *q, uint32_t *len, struct leat__task *me)
 {
 	leat__list_for_each(node, q) {
 		struct leat__waiter *w = leat__container_of(node, struct leat__waiter, node);
@@ -140,8 +140,9 @@ void leat__chan_wake(struct leat__task *wake)
 	}
 }
 
-int leat__chan_send_locked(leat_channel *c, const void *elem, struct leat__task *me,
-			   struct leat__task **wake)
+static inline __attribute__((always_inline)) int send_locked(leat_channel *c, const void *elem,
+							     struct leat__task *me,
+							     struct leat__task **wake)
 {
 	struct leat__waiter *w;
 	size_t tail;
@@ -165,7 +166,7 @@ int leat__chan_send_locked(leat_channel *c, const void *elem, struct leat__task 
 }
 
 /* There is room now: the first sender that waits gets it. */
-static void refill(leat_channel *c, struct leat__task *me, struct leat__task **wake)
+static inline void refill(leat_channel *c, struct leat__task *me, struct leat__task **wake)
 {
 	struct leat__waiter *w;
 	size_t tail;
@@ -180,8 +181,9 @@ static void refill(leat_channel *c, struct leat__task *me, struct leat__task **w
 	push_wake(wake, w, 0);
 }
 
-int leat__chan_recv_locked(leat_channel *c, void *elem, struct leat__task *me,
-			   struct leat__task **wake)
+static inline __attribute__((always_inline)) int recv_locked(leat_channel *c, void *elem,
+							     struct leat__task *me,
+							     struct leat__task **wake)
 {
 	struct leat__waiter *w;
 
@@ -203,6 +205,18 @@ int leat__chan_recv_locked(leat_channel *c, void *elem, struct leat__task *me,
 		return LEAT_ECLOSED;
 	}
 	return -EAGAIN;
+}
+
+int leat__chan_send_locked(leat_channel *c, const void *elem, struct leat__task *me,
+			   struct leat__task **wake)
+{
+	return send_locked(c, elem, me, wake);
+}
+
+int leat__chan_recv_locked(leat_channel *c, void *elem, struct leat__task *me,
+			   struct leat__task **wake)
+{
+	return recv_locked(c, elem, me, wake);
 }
 
 bool leat__chan_ready_locked(leat_channel *c, bool send, const struct leat__task *me)
@@ -268,12 +282,12 @@ int leat_channel_send(leat_channel *c, const void *elem, int64_t deadline)
 	if (leat__unlikely(r < 0))
 		return r;
 	leat__chan_lock(c, w);
-	r = leat__chan_send_locked(c, elem, me, &wake);
+	r = send_locked(c, elem, me, &wake);
 	if (r == -EAGAIN)
 		return block(c, w, true, (void *)(uintptr_t)elem, me, deadline);
 	leat__chan_unlock(c, w);
 	if (wake)
-		leat__ready(wake);
+		leat__ready_on(w, wake);
 	return r;
 }
 
@@ -301,12 +315,12 @@ static int recv_some(leat_channel *c, void *elem, int64_t deadline)
 	if (leat__unlikely(r < 0))
 		return r;
 	leat__chan_lock(c, w);
-	r = leat__chan_recv_locked(c, elem, me, &wake);
+	r = recv_locked(c, elem, me, &wake);
 	if (r == -EAGAIN)
 		return block(c, w, false, elem, me, deadline);
 	leat__chan_unlock(c, w);
 	if (wake)
-		leat__ready(wake);
+		leat__ready_on(w, wake);
 	return r;
 }
 

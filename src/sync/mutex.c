@@ -67,8 +67,7 @@ static inline struct leat__task *enter(void)
 	struct leat__worker *w = leat__self();
 
 	if (leat__likely(w != NULL)) {
-		leat__budget(w);
-		w = leat__self();
+		w = leat__budget(w);
 		return w->cur;
 	}
 	return leat__current(NULL);
