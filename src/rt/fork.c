@@ -7,6 +7,8 @@
  *	F3 else it was stolen, or this worker's scheduler took it: done 0 -> WAITING
  *	   and park, unless it is DONE
  *	F4 the child ends: done -> DONE; it was WAITING: claim and ready the parent
+ * The forks that a task has not joined are a stack, last_fork and down by below, so
+ * that a join in another order is seen.
  * After F4's exchange the child touches the record only if the parent waits.
  */
 #include <errno.h>
@@ -25,6 +27,7 @@ struct leat__fork {
 	uint32_t done;		/* (a) */
 	int result;		/* written before F4 */
 	struct leat__task *parent; /* (c) */
+	struct leat__fork *below; /* (c) the fork before it */
 };
 _Static_assert(sizeof(struct leat__fork) <= sizeof(leat_forked), "leat_forked is too small");
 
@@ -51,7 +54,10 @@ void leat__fork_push(leat_forked *forked, const leat_task_type *type)
 	t->shield = w->cur->shield;
 	t->no_park = 0;
 	t->is_member = 0;
+	t->result_index = w->cur->result_index; /* the child is part of the task */
 	f->parent = w->cur;
+	f->below = w->cur->last_fork;
+	w->cur->last_fork = f;
 	leat__store_relaxed(&f->done, RUNNING);
 	if (leat__unlikely(!leat__deque_push(&w->deque, t))) { /* F1 */
 		leat__store_relaxed(&f->done, NOT_PUSHED);
@@ -81,8 +87,13 @@ int leat_join(leat_forked *forked)
 	struct leat__worker *w = leat__self();
 	struct leat__task *t;
 
+	if (leat__unlikely(!f))
+		leat__misuse(forked, "the record is NULL; pass what was passed to leat_fork");
 	if (leat__unlikely(!w || f->parent != w->cur))
 		leat__misuse(forked, "joined by another task than the one that forked it; join in the task that called leat_fork");
+	if (leat__unlikely(w->cur->last_fork != f))
+		leat__misuse(forked, "joined twice, or not in reverse order; join what was forked last first");
+	w->cur->last_fork = f->below;
 	if (leat__unlikely(leat__load_relaxed(&f->done) == NOT_PUSHED))
 		return f->u.task.type->run(leat__args(&f->u.task));
 	t = leat__deque_pop(&w->deque);				/* F2 */

@@ -252,6 +252,21 @@ void leat__ready_fifo(struct leat__task *t)
 	leat__notify(w);
 }
 
+void leat__wake_all(struct leat__wake *wake)
+{
+	struct leat__task *t = wake->first;
+
+	while (t) {
+		struct leat__task *next = t->next;
+
+		if (next)
+			leat__ready_fifo(t);
+		else
+			leat__ready(t);
+		t = next;
+	}
+}
+
 /*
  * A yield is a park that makes itself ready first: whoever picks us up waits
  * for our context (P5').  Nobody else can claim us: the word stays IDLE.

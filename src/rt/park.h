@@ -80,6 +80,24 @@ static inline bool leat__claim_waiter(struct leat__waiter *w)
 	return leat__claim(w->task, LEAT__CLAIM_DONE + w->index);
 }
 
+/* Tasks that were claimed under a lock and are made ready after it, oldest first. */
+struct leat__wake {
+	struct leat__task *first, *last;
+};
+
+/* After everything the task shall find has been written.  W3 follows in leat__wake_all. */
+static inline void leat__wake_add(struct leat__wake *wake, struct leat__task *t)
+{
+	t->next = NULL;
+	if (wake->last)
+		wake->last->next = t;
+	else
+		wake->first = t;
+	wake->last = t;
+}
+
+void leat__wake_all(struct leat__wake *wake);
+
 /*
  * P3-P6.  Blocks until claimed.  Returns the index of the case (>= 0),
  * -ETIMEDOUT or -ECANCELED.  In task or thread; t is leat__current().

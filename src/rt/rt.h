@@ -115,7 +115,10 @@ struct leat__task {
 	uint8_t is_member;	/* (o) linked in its scope's members */
 	uint32_t result_index;	/* (c) in the group's results */
 	struct leat__list member; /* (L: scope->lock) in its members, if is_member */
-	void *depot_next;	/* (L: memory_lock) */
+	union {
+		void *depot_next; /* (L: memory_lock) of a free record */
+		struct leat__fork *last_fork; /* (o) of a running task, see fork.c */
+	};
 } __attribute__((aligned(16)));
 _Static_assert(sizeof(struct leat__task) == 96, "task header");
 
@@ -191,8 +194,8 @@ struct leat__worker {
 	bool simulated;		/* (c) */
 	uint32_t tick;
 	uint32_t lifo_runs;
-	struct leat__scope *credit_scope; /* see scope.h */
-	int64_t credits;
+	struct leat__scope *credit_scope; /* (a) see scope.h */
+	int64_t credits;	/* (a) */
 	struct leat__task *free[LEAT__SIZE_CLASSES];
 	uint32_t free_count[LEAT__SIZE_CLASSES];
 	uint64_t next_id, last_id;

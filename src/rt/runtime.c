@@ -38,6 +38,7 @@ static int main_run(void *args)
 			  STRAGGLER_S);
 		leat_dump(2);
 	}
+	leat__scope_owner_waited(root);
 	if (rt->main_result == 0 && leat__load_relaxed(&root->error) == -ENOMEM)
 		rt->main_result = -ENOMEM; /* a refused spawn */
 	/* This task's own end will be counted, too. */

@@ -22,6 +22,9 @@ void leat__scope_init(struct leat__scope *s, struct leat__scope *parent, struct 
 	leat__list_init(&s->children);
 	leat__list_init(&s->sibling);
 	leat__list_init(&s->others);
+	leat__list_init(&s->spawners);
+	s->waited_credit = 0;
+	s->has_waited = 0;
 	s->lock.word = 0;
 	s->cause = 0;
 	s->error_task = NULL;
@@ -29,14 +32,14 @@ void leat__scope_init(struct leat__scope *s, struct leat__scope *parent, struct 
 	s->ext = NULL;
 }
 
-/* Links s and everything above it, from the top down. */
-static void link_up(struct leat__scope *s)
+/* With everything above it, from the top down. */
+void leat__scope_link_up(struct leat__scope *s)
 {
 	struct leat__scope *parent = s->parent;
 
 	if (!parent || (leat__load_acquire(&s->flags) & LEAT__S_LINKED))
 		return;
-	link_up(parent);
+	leat__scope_link_up(parent);
 	leat__lock_acquire(&parent->lock, LEAT__RANK_SCOPE);
 	if (!(leat__fetch_or(&s->flags, LEAT__S_LINKED) & LEAT__S_LINKED))
 		leat__list_append(&parent->children, &s->sibling);
@@ -47,7 +50,7 @@ void leat__scope_link(struct leat__task *t)
 {
 	struct leat__scope *s = t->scope;
 
-	link_up(s);
+	leat__scope_link_up(s);
 	leat__lock_acquire(&s->lock, LEAT__RANK_SCOPE);
 	leat__list_append(&s->members, &t->member);
 	t->is_member = 1;
@@ -89,17 +92,51 @@ bool leat__scope_is_canceled_slow(struct leat__scope *s)
 	return false;
 }
 
+int leat__scope_cause(struct leat__scope *s)
+{
+	/* By the epoch: who has seen a cause must not find the scope alive afterwards. */
+	if (!leat__scope_is_canceled(s))
+		return 0;
+	for (struct leat__scope *up = s; up; up = up->parent) {
+		/* Acquire: pairs with the RMW in set_canceled; the cause is written. */
+		uint32_t flags = leat__load_acquire(&up->flags);
+
+		if (flags & LEAT__S_CANCELED)
+			return leat__load_relaxed(&up->cause);
+		if (flags & LEAT__S_DETACHED)
+			break;
+	}
+	return 0;
+}
+
+/* K1; under s->lock.  True: it was not cancelled before. */
+static bool set_canceled(struct leat__scope *s, int cause)
+{
+	if (leat__load_relaxed(&s->flags) & LEAT__S_CANCELED)
+		return false;
+	leat__store_relaxed(&s->cause, cause);
+	leat__fetch_or(&s->flags, LEAT__S_CANCELED);
+	return true;
+}
+
 /* K3 for s and everything below; s->lock is taken while the children are visited. */
 static void cancel_tree(struct leat__scope *s, int cause)
 {
 	leat__lock_acquire(&s->lock, LEAT__RANK_SCOPE);
-	if (!(leat__fetch_or(&s->flags, LEAT__S_CANCELED) & LEAT__S_CANCELED))
-		s->cause = cause;
+	if (!set_canceled(s, cause))
+		cause = leat__load_relaxed(&s->cause);
 	leat__list_for_each(node, &s->members) {
 		struct leat__task *t = leat__container_of(node, struct leat__task, member);
 
 		/* Deaf waits (ARMED) and running tasks are left alone. */
 		if (leat__cas(&t->claim, LEAT__CLAIM_CANCELABLE, LEAT__CLAIM_CANCELED))
+			leat__ready_fifo(t);
+	}
+	/* A shield is against the spawner's own group, not against this one. */
+	leat__list_for_each(node, &s->spawners) {
+		struct leat__task *t = leat__container_of(node, struct leat__waiter, node)->task;
+
+		if (leat__claim(t, LEAT__CLAIM_CANCELED))
 			leat__ready_fifo(t);
 	}
 	leat__list_for_each(node, &s->children) {
@@ -113,12 +150,14 @@ static void cancel_tree(struct leat__scope *s, int cause)
 
 void leat__scope_cancel(struct leat__scope *s, int cause)
 {
+	int above = leat__scope_cause(s);
 	bool first;
 
+	/* A cancel from above came first: its cause stays. */
 	leat__lock_acquire(&s->lock, LEAT__RANK_SCOPE);
-	first = !(leat__fetch_or(&s->flags, LEAT__S_CANCELED) & LEAT__S_CANCELED); /* K1 */
-	if (first)
-		s->cause = cause;
+	if (above != 0)
+		cause = above;
+	first = set_canceled(s, cause);
 	leat__lock_release(&s->lock);
 	if (!first)
 		return;
@@ -128,12 +167,32 @@ void leat__scope_cancel(struct leat__scope *s, int cause)
 	cancel_tree(s, cause);
 }
 
+int leat__scope_error(struct leat__scope *s, const char **ret_task_name)
+{
+	int cause = leat__scope_cause(s), error = 0;
+
+	*ret_task_name = NULL;
+	leat__lock_acquire(&s->lock, LEAT__RANK_SCOPE);
+	if (s->error != 0) {
+		error = s->error;
+		*ret_task_name = s->error_task;
+	} else if (cause != 0) {
+		/* Of a cancel above, too: what was told here must stay. */
+		set_canceled(s, cause);
+		error = leat__load_relaxed(&s->cause);
+	}
+	if (leat__load_relaxed(&s->flags) & LEAT__S_SUCCEEDED)
+		error = 0;
+	leat__lock_release(&s->lock);
+	return error;
+}
+
 bool leat__scope_set_error(struct leat__scope *s, int error, const char *task_name)
 {
 	bool first;
 
 	leat__lock_acquire(&s->lock, LEAT__RANK_SCOPE);
-	first = s->error == 0;
+	first = s->error == 0 && !(leat__load_relaxed(&s->flags) & LEAT__S_CANCELED);
 	if (first) {
 		leat__store_relaxed(&s->error, error);
 		s->error_task = task_name;
@@ -148,7 +207,7 @@ void leat__scope_task_ended(struct leat__scope *s, struct leat__task *t, int r)
 		leat__group_task_ended(s, t, r);
 		return;
 	}
-	if (r == 0 || (r == -ECANCELED && leat__scope_is_canceled(s)))
+	if (r == 0 || leat__scope_is_canceled(s))
 		return;
 	if (leat__scope_set_error(s, r, leat__task_name_of(t)) &&
 	    !(leat__load_relaxed(&s->flags) & LEAT__S_ISOLATE))
@@ -172,12 +231,12 @@ int leat__scope_wait(struct leat__scope *s, int64_t deadline)
 {
 	struct leat__worker *w = leat__self();
 	struct leat__task *me = leat__current(w);
-	int64_t credit = s->owner_credit, left;
+	int64_t credit = leat__load_relaxed(&s->owner_credit), left;
 	int r;
 
 	if (w)
 		leat__scope_flush(w);
-	s->owner_credit = 0;
+	leat__store_relaxed(&s->owner_credit, 0);
 	s->waiter = me;
 	leat__arm(me, false);					/* N2 */
 	left = leat__fetch_add(&s->pending, 1 - 2 * credit) + 1 - 2 * credit; /* N3 */
@@ -195,4 +254,58 @@ int leat__scope_wait(struct leat__scope *s, int64_t deadline)
 		leat__cpu_pause();
 	leat__fetch_and(&s->flags, ~(uint32_t)LEAT__S_HANDOFF);
 	return 0;
+}
+
+int leat__scope_outcome(struct leat__scope *s)
+{
+	uint32_t flags = leat__load_relaxed(&s->flags);
+	int error = leat__load_relaxed(&s->error);
+
+	if (flags & LEAT__S_SUCCEEDED)
+		return 0;
+	if (error == 0)
+		error = leat__scope_cause(s);
+	return error == 0 && (flags & LEAT__S_ANY) ? -ENOENT : error;
+}
+
+int leat__scope_complete(struct leat__scope *s, struct leat__wake *wake)
+{
+	int outcome = leat__scope_outcome(s);
+
+	leat__store_relaxed(&s->waited_credit, leat__load_relaxed(&s->owner_credit));
+	/* Release: pairs with the acquire of O6; the count and the tasks' work is visible. */
+	leat__store_release(&s->has_waited, 1);
+	while (!leat__list_is_empty(&s->others)) {
+		struct leat__waiter *w = leat__container_of(s->others.next, struct leat__waiter, node);
+
+		/* Who has timed out finds itself out of the list, and the outcome. */
+		leat__list_remove(&w->node);
+		w->result = outcome;
+		if (leat__claim_waiter(w))
+			leat__wake_add(wake, w->task);
+	}
+	leat__fetch_and(&s->flags, ~(uint32_t)LEAT__S_OTHERS);
+	return outcome;
+}
+
+void leat__scope_complete_others(struct leat__scope *s)
+{
+	struct leat__wake wake = { NULL, NULL };
+
+	leat__lock_acquire(&s->lock, LEAT__RANK_SCOPE);
+	leat__scope_complete(s, &wake);
+	leat__lock_release(&s->lock);
+	leat__wake_all(&wake);
+}
+
+int leat__scope_owner_waited(struct leat__scope *s)
+{
+	int outcome = leat__scope_outcome(s);
+
+	leat__store_relaxed(&s->waited_credit, leat__load_relaxed(&s->owner_credit)); /* O1 */
+	leat__store_release(&s->has_waited, 1);
+	leat__fence_light();		/* O2: pairs with O5 */
+	if (leat__unlikely(leat__load_relaxed(&s->flags) & LEAT__S_OTHERS)) /* O3 */
+		leat__scope_complete_others(s);
+	return outcome;
 }

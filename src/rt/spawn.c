@@ -40,7 +40,7 @@ static void uncount(struct leat__scope *s, struct leat__task *t)
 	if (leat__load_relaxed(&s->flags) & LEAT__S_SLOW)
 		leat__group_task_ended(s, t, -ENOMEM);
 	else if (w && s->owner == w->cur)
-		s->owner_credit++;
+		leat__store_relaxed(&s->owner_credit, s->owner_credit + 1);
 	else
 		leat__scope_end(s, 1);
 }
