@@ -128,7 +128,7 @@ void leat__wake_one(struct leat__runtime *rt)
 		struct leat__worker *me = leat__self();
 
 		if (me)
-			me->counters.wakes++;
+			leat__count(&me->counters.wakes, 1);
 		leat__wake_worker(w);
 	}
 }
@@ -168,7 +168,7 @@ static struct leat__task *steal_half(struct leat__worker *w, struct leat__worker
 
 		if (!t)
 			break;
-		w->counters.steals++;
+		leat__count(&w->counters.steals, 1);
 		if (!first)
 			first = t;
 		else if (!leat__deque_push(&w->deque, t))
@@ -210,7 +210,7 @@ static struct leat__task *look_at(struct leat__worker *w, struct leat__worker *v
 		seen->in_lifo = false;
 		/* The slot may hold another task by now that looks the same: just as good. */
 		if (leat__cas(&v->lifo, lifo, NULL)) {
-			w->counters.steals++;
+			leat__count(&w->counters.steals, 1);
 			return lifo;
 		}
 	}
@@ -303,7 +303,7 @@ static int64_t first_timer(struct leat__worker *w, bool timekeeper)
 /* Sleeps unless woken already; takes the wake-up. */
 static void sleep_until(struct leat__worker *w, int64_t deadline)
 {
-	w->counters.sleeps++;
+	leat__count(&w->counters.sleeps, 1);
 	if (leat__load_acquire(&w->futex) == 0)
 		leat__futex_wait(&w->futex, 0, deadline);
 	leat__store_relaxed(&w->futex, 0);

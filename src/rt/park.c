@@ -85,7 +85,7 @@ static inline void switch_away(struct leat__worker *w, struct leat__task *t)
 
 	if (n == t)
 		return;
-	w->counters.switches++;
+	leat__count(&w->counters.switches, 1);
 	/* Acquire: pairs with C1; the context is complete. */
 	if (n && (sp = leat__load_acquire(&n->sp)) != NULL) {
 		if (n->scope != w->credit_scope)
@@ -199,7 +199,7 @@ int leat__park(struct leat__task *t, enum leat__why why, const void *object, int
 	leat__store_relaxed(&t->state, LEAT__PARKED);
 	if (leat__likely(w != NULL)) {
 		t->stack->wait_since = w->clock;
-		w->counters.parked++;
+		leat__count(&w->counters.parked, 1);
 		if (leat__load_relaxed(&t->claim) == LEAT__CLAIM_CANCELABLE && canceled_meanwhile(t))
 			return outcome(t);
 	}

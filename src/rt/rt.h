@@ -183,6 +183,12 @@ struct leat__counters {
 	uint64_t spawned, ended, refused, parked, switches, steals, wakes, sleeps, timers;
 };
 
+/* Relaxed: only the owner writes a counter; leat_stats_get reads it at any time. */
+static inline void leat__count(uint64_t *counter, uint64_t n)
+{
+	leat__store_relaxed(counter, *counter + n);
+}
+
 struct leat__worker {
 	/* owner only */
 	struct leat__task *cur;	/* the running task; NULL in the scheduler loop */

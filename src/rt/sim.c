@@ -135,7 +135,7 @@ struct leat__task *leat__sim_pick(struct leat__worker *w)
 	struct leat__sim *sim = w->rt->sim;
 
 	if (w->wheel.next <= sim->now)
-		w->counters.timers += leat__wheel_fire(&w->wheel, sim->now);
+		leat__count(&w->counters.timers, leat__wheel_fire(&w->wheel, sim->now));
 	gather(w);
 	if (sim->n == 0)
 		return NULL;

@@ -25,7 +25,7 @@ static struct leat__scope *scope_or_root(leat_group *group)
 static int refuse(struct leat__worker *w, struct leat__scope *s, const leat_task_type *type)
 {
 	if (w)
-		w->counters.refused++;
+		leat__count(&w->counters.refused, 1);
 	if (leat__scope_set_error(s, -ENOMEM, type->name) &&
 	    !(leat__load_relaxed(&s->flags) & LEAT__S_ISOLATE))
 		leat__scope_cancel(s, -ENOMEM);
@@ -126,7 +126,7 @@ static __attribute__((noinline)) int spawn_slow(struct leat__scope *s, const lea
 	if (type->args_size > 0)
 		memcpy(leat__args(t), args, type->args_size);
 	if (w)
-		w->counters.spawned++;
+		leat__count(&w->counters.spawned, 1);
 	leat__ready_fifo(t);
 	return 0;
 }
@@ -153,7 +153,7 @@ int leat_spawn(leat_group *group, const leat_task_type *type, const void *args,
 	fill(w, t, s, type);
 	if (type->args_size > 0)
 		memcpy(leat__args(t), args, type->args_size);
-	w->counters.spawned++;
+	leat__count(&w->counters.spawned, 1);
 	if (leat__unlikely(!leat__deque_push(&w->deque, t)))
 		leat__push_overflow(w, t);
 	leat__notify(w);
@@ -192,7 +192,7 @@ struct leat__task *leat__wait_create(struct leat__scope *s, const leat_task_type
 	leat__store_relaxed(&t->why, why);
 	leat__scope_link(t);	/* K4 */
 	if (w)
-		w->counters.spawned++;
+		leat__count(&w->counters.spawned, 1);
 	return t;
 }
 

@@ -281,7 +281,7 @@ void leat__task_end(struct leat__worker *w, struct leat__task *t, int r)
 		end_slow(t, r);
 		w = leat__self();
 	}
-	w->counters.ended++;
+	leat__count(&w->counters.ended, 1);
 	leat__task_free(w, t);
 	if (!slow)
 		leat__scope_uncount(w, s);

@@ -44,7 +44,7 @@ void leat__worker_timers(struct leat__worker *w)
 		return;
 	w->clock = leat__time_now();
 	if (leat__load_relaxed(&w->wheel.next) <= w->clock)
-		w->counters.timers += leat__wheel_fire(&w->wheel, w->clock);
+		leat__count(&w->counters.timers, leat__wheel_fire(&w->wheel, w->clock));
 }
 
 /* What must not starve behind a busy deque. */
@@ -139,7 +139,7 @@ static void resume(struct leat__worker *w, struct leat__task *t)
 	w->cur = t;
 	w->stack = t->stack;
 	w->budget = w->quantum;
-	w->counters.switches++;
+	leat__count(&w->counters.switches, 1);
 	if (loop == &w->native) {
 		leat__switch(&w->native_sp, sp, loop, t->stack);
 		return;

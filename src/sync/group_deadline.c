@@ -31,7 +31,7 @@ static int deadline_run(void *args)
 	struct leat__deadline *d = &ext->deadline;
 	struct leat__worker *w = leat__self();
 
-	w->counters.spawned++;	/* its end will be counted */
+	leat__count(&w->counters.spawned, 1);	/* its end will be counted */
 	if (leat__cas(&d->state, SET, CANCELING)) {		/* D2 */
 		leat__scope_cancel(d->scope, -ETIMEDOUT);
 		/* Release: pairs with the acquire of D4. */
