@@ -1,6 +1,6 @@
 /*
  * Atomic operations, by name of their order.  The only file that uses the
- * compiler's atomics, so that the checking build (src/port/check) can turn
+ * compiler's atomics, so that the checking build (base/checking.h) can turn
  * each operation into a choice point.
  *
  * Fences.  leat__fence_full orders everything.  leat__fence_light is the cheap
@@ -16,7 +16,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#if defined(__SANITIZE_THREAD__)
+/* The checking build is compiled for TSan, too, but is no such thing: port/check.c. */
+#if defined(LEAT_CHECKING)
+#elif defined(__SANITIZE_THREAD__)
 #define LEAT__TSAN 1
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
@@ -36,27 +38,38 @@
 #define leat__unlikely(x) __builtin_expect(!!(x), 0)
 
 #ifdef LEAT_CHECKING
-/* Called before each operation: another virtual thread may run here. */
-void leat__check_point(void);
-#else
-#define leat__check_point() ((void)0)
-#endif
+#include "base/checking.h"
 
-#define leat__load_relaxed(p) (leat__check_point(), __atomic_load_n((p), __ATOMIC_RELAXED))
-#define leat__load_acquire(p) (leat__check_point(), __atomic_load_n((p), __ATOMIC_ACQUIRE))
-#define leat__store_relaxed(p, v) (leat__check_point(), __atomic_store_n((p), (v), __ATOMIC_RELAXED))
-#define leat__store_release(p, v) (leat__check_point(), __atomic_store_n((p), (v), __ATOMIC_RELEASE))
-#define leat__exchange(p, v) (leat__check_point(), __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST))
-#define leat__fetch_add(p, v) (leat__check_point(), __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST))
-#define leat__fetch_sub(p, v) (leat__check_point(), __atomic_fetch_sub((p), (v), __ATOMIC_SEQ_CST))
-#define leat__fetch_or(p, v) (leat__check_point(), __atomic_fetch_or((p), (v), __ATOMIC_SEQ_CST))
-#define leat__fetch_and(p, v) (leat__check_point(), __atomic_fetch_and((p), (v), __ATOMIC_SEQ_CST))
+#define leat__load_relaxed(p) LEAT__CHECK_LOAD(p)
+#define leat__load_acquire(p) LEAT__CHECK_LOAD(p)
+#define leat__store_relaxed(p, v) LEAT__CHECK_STORE(p, v)
+#define leat__store_release(p, v) LEAT__CHECK_STORE(p, v)
+#define leat__exchange(p, v) LEAT__CHECK_RMW(p, EXCHANGE, v)
+#define leat__fetch_add(p, v) LEAT__CHECK_RMW(p, ADD, v)
+#define leat__fetch_sub(p, v) LEAT__CHECK_RMW(p, SUB, v)
+#define leat__fetch_or(p, v) LEAT__CHECK_RMW(p, OR, v)
+#define leat__fetch_and(p, v) LEAT__CHECK_RMW(p, AND, v)
+#define leat__cas(p, expected, v) LEAT__CHECK_CAS(p, expected, v)
+#define leat__fence_full() leat__check_fence_full(LEAT__CHECK_AT)
+#define leat__fence_light() leat__check_fence_light(LEAT__CHECK_AT)
+#define leat__cpu_pause() leat__check_pause(LEAT__CHECK_AT)
+#else
+#define leat__check_drain() ((void)0)
+
+#define leat__load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
+#define leat__load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define leat__store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#define leat__store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define leat__exchange(p, v) __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
+#define leat__fetch_add(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
+#define leat__fetch_sub(p, v) __atomic_fetch_sub((p), (v), __ATOMIC_SEQ_CST)
+#define leat__fetch_or(p, v) __atomic_fetch_or((p), (v), __ATOMIC_SEQ_CST)
+#define leat__fetch_and(p, v) __atomic_fetch_and((p), (v), __ATOMIC_SEQ_CST)
 
 /* True if *p was expected and is now v; if not, what its writer wrote before is visible. */
 #define leat__cas(p, expected, v)                                             \
 	({                                                                    \
 		__typeof__(*(p)) leat__e = (expected);                        \
-		leat__check_point();                                          \
 		__atomic_compare_exchange_n((p), &leat__e, (v), false,        \
 					    __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE); \
 	})
@@ -66,7 +79,8 @@ extern uint32_t leat__tsan_fence_word;
 #define leat__fence_full() \
 	((void)__atomic_fetch_add(&leat__tsan_fence_word, 0, __ATOMIC_SEQ_CST))
 #else
-#define leat__fence_full() (leat__check_point(), __atomic_thread_fence(__ATOMIC_SEQ_CST))
+#define leat__fence_full() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#endif
 #endif
 
 /* False where membarrier(2) is missing: then the light side pays for a full fence. */
@@ -74,9 +88,9 @@ extern bool leat__asymmetric;
 
 void leat__fence_heavy(void);
 
+#ifndef LEAT_CHECKING
 static inline void leat__fence_light(void)
 {
-	leat__check_point();
 	if (leat__unlikely(!leat__asymmetric))
 		leat__fence_full();
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -90,5 +104,6 @@ static inline void leat__cpu_pause(void)
 	__asm__ volatile("isb" ::: "memory");
 #endif
 }
+#endif
 
 #endif

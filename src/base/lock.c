@@ -34,12 +34,17 @@ struct held {
 	enum leat__rank rank[MAX_HELD];
 };
 
+#ifdef LEAT_CHECKING
+#define held_by_thread() ((struct held *)leat__check_local(sizeof(struct held)))
+#else
 static __thread struct held held;
+#define held_by_thread() (&held)
+#endif
 
 /* Not inlined: a task may call it from another thread each time. */
 __attribute__((noinline)) void leat__rank_push(const struct leat__lock *lock, enum leat__rank rank)
 {
-	struct held *h = &held;
+	struct held *h = held_by_thread();
 
 	if (h->n > 0) {
 		enum leat__rank top = h->rank[h->n - 1];
@@ -56,7 +61,7 @@ __attribute__((noinline)) void leat__rank_push(const struct leat__lock *lock, en
 
 __attribute__((noinline)) void leat__rank_pop(const struct leat__lock *lock)
 {
-	struct held *h = &held;
+	struct held *h = held_by_thread();
 	unsigned i = h->n;
 
 	while (i > 0 && h->lock[i - 1] != lock)

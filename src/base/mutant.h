@@ -9,7 +9,14 @@
 #ifdef LEAT_MUTANTS
 #include <stdbool.h>
 bool leat__mutant_is(const char *name);
-#define LEAT__MUTANT(name) leat__mutant_is(#name)
+/* The environment does not change: each place asks once. */
+#define LEAT__MUTANT(name)                                                    \
+	({                                                                    \
+		static signed char leat__on = -1;                             \
+		if (leat__on < 0)                                             \
+			leat__on = leat__mutant_is(#name);                    \
+		leat__on > 0;                                                 \
+	})
 #else
 #define LEAT__MUTANT(name) 0
 #endif

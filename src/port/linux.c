@@ -59,6 +59,34 @@ void leat__thread_join(struct leat__thread_handle thread)
 	LEAT_CHECK_EQ(r, 0);
 }
 
+static pthread_key_t value_key;
+static pthread_once_t value_once = PTHREAD_ONCE_INIT;
+static void (*value_end)(void *value); /* the same from every thread that sets it */
+
+static void end_value(void *value)
+{
+	leat__load_relaxed(&value_end)(value);
+}
+
+static void make_value_key(void)
+{
+	if (pthread_key_create(&value_key, end_value) != 0)
+		leat__fatal("no thread-local key left (PTHREAD_KEYS_MAX)");
+}
+
+void *leat__thread_value(void)
+{
+	pthread_once(&value_once, make_value_key);
+	return pthread_getspecific(value_key);
+}
+
+int leat__thread_value_set(void *value, void (*end)(void *value))
+{
+	pthread_once(&value_once, make_value_key);
+	leat__store_relaxed(&value_end, end);
+	return -pthread_setspecific(value_key, value);
+}
+
 /* The CPUs that the cgroup's quota amounts to, rounded up; INT_MAX without quota. */
 static int quota_cpus(void)
 {

@@ -16,6 +16,12 @@ struct leat__thread_handle {
 };
 int leat__thread_start(struct leat__thread_handle *ret_thread, void *(*fn)(void *), void *arg);
 void leat__thread_join(struct leat__thread_handle thread);
+/*
+ * One value per thread, NULL at first; end(value) is called when a thread ends that
+ * has set one.  All set it with the same end.
+ */
+void *leat__thread_value(void);
+int leat__thread_value_set(void *value, void (*end)(void *value));
 
 /* The number of CPUs that this process may use: affinity and cgroup quota; >= 1. */
 int leat__cpu_count(void);

@@ -2,7 +2,7 @@
 
 __thread struct leat__worker *leat__self_tls;
 
-#if !defined(__x86_64__) || defined(LEAT__TSAN) || defined(LEAT_CHECKING)
+#if !defined(__x86_64__) || defined(LEAT__TSAN)
 __attribute__((noinline)) struct leat__worker *leat__self(void)
 {
 	struct leat__worker *w = leat__self_tls;

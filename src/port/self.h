@@ -16,6 +16,7 @@ struct leat__worker;
 
 extern __thread struct leat__worker *leat__self_tls __attribute__((tls_model("initial-exec")));
 
+/* In the checking build both are the explorer's (port/check.c). */
 #if defined(__x86_64__) && !defined(LEAT__TSAN) && !defined(LEAT_CHECKING)
 static inline struct leat__worker *leat__self(void)
 {

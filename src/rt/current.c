@@ -3,16 +3,12 @@
  * of itself.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "rt/park.h"
 #include "rt/sim.h"
 #include "rt/timer.h"
-
-static pthread_key_t thread_key;
-static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
 
 static void detach(struct leat__thread *thread)
 {
@@ -27,23 +23,15 @@ static void thread_end(void *arg)
 	free(arg);
 }
 
-static void make_key(void)
-{
-	if (pthread_key_create(&thread_key, thread_end) != 0)
-		leat__fatal("no thread-local key left (PTHREAD_KEYS_MAX)");
-}
-
 /* The stand-in of a foreign thread; made at its first call and kept until it ends. */
 struct leat__thread *leat__thread_self(void)
 {
 	static const leat_task_type foreign_type = { "thread", NULL, 0 };
-	struct leat__thread *thread;
+	struct leat__thread *thread = leat__thread_value();
 
-	pthread_once(&thread_once, make_key);
-	thread = pthread_getspecific(thread_key);
 	if (!thread) {
 		thread = calloc(1, sizeof(*thread));
-		if (!thread || pthread_setspecific(thread_key, thread) != 0) {
+		if (!thread || leat__thread_value_set(thread, thread_end) != 0) {
 			free(thread);
 			return NULL;
 		}
@@ -83,8 +71,7 @@ int leat_thread_attach(void)
 void leat_thread_detach(void)
 {
 	if (!leat__self()) {
-		pthread_once(&thread_once, make_key);
-		struct leat__thread *thread = pthread_getspecific(thread_key);
+		struct leat__thread *thread = leat__thread_value();
 
 		if (thread)
 			detach(thread);

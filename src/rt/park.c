@@ -60,6 +60,7 @@ __attribute__((noinline)) void leat__switch(void **save_sp, void *to_sp, struct 
 		to->fiber = __tsan_create_fiber(0);
 	__tsan_switch_to_fiber(to->fiber, 0);
 #endif
+	leat__check_drain(); /* C1 is no store of base/atomic.h */
 	leat__ctx_jump(save_sp, to_sp);
 #ifdef LEAT__ASAN
 	__sanitizer_finish_switch_fiber(from->fake_stack, NULL, NULL);

@@ -37,6 +37,7 @@ static struct test *tests;
 static struct test **tests_end = &tests;
 static struct shared *shared;
 static struct test *running;
+uint64_t (*test_seed)(void);
 
 static struct {
 	int passed;
@@ -86,9 +87,14 @@ void test_fail(const char *file, int line, const char *format, ...)
 	if (__atomic_fetch_add(&shared->failures, 1, __ATOMIC_RELAXED) == 0)
 		snprintf(shared->first, sizeof(shared->first), "%s:%d: %s", file, line, text);
 	fprintf(stderr, "%s: %s:%d: %s", running->name, file, line, text);
-	if (running->kind == TEST_KIND_SIM)
-		fprintf(stderr, " (LEAT_TEST_SEED=%llu)", (unsigned long long)leat_sim_seed());
+	if (test_seed)
+		fprintf(stderr, " (LEAT_TEST_SEED=%llu)", (unsigned long long)test_seed());
 	fprintf(stderr, "\n");
+}
+
+bool test_failed(void)
+{
+	return __atomic_load_n(&shared->failures, __ATOMIC_RELAXED) > 0;
 }
 
 void test_settle(void)
@@ -105,7 +111,7 @@ void test_stop(void)
 
 void test_skip(const char *why)
 {
-	if (__atomic_load_n(&shared->failures, __ATOMIC_RELAXED))
+	if (test_failed())
 		test_stop();
 	snprintf(shared->first, sizeof(shared->first), "%s", why);
 	shared->skipped = 1;
@@ -161,7 +167,7 @@ void test_run_task(void (*body)(void))
 static int sim_task(void *arg)
 {
 	main_task(arg);
-	return __atomic_load_n(&shared->failures, __ATOMIC_RELAXED) ? -EBADMSG : 0;
+	return test_failed() ? -EBADMSG : 0;
 }
 
 static int run_stress(struct test *test, leat_sim_report *report)
@@ -186,6 +192,7 @@ static void run_simulated(struct test *test)
 	leat_sim_report report = { 0 };
 	int r;
 
+	test_seed = leat_sim_seed;
 	if (seed)
 		r = leat_sim_run(test->options, sim_task, test, strtoull(seed, NULL, 0), 1,
 				 &report);
@@ -193,6 +200,7 @@ static void run_simulated(struct test *test)
 		r = run_stress(test, &report);
 	else
 		r = leat_sim_run(test->options, sim_task, test, 1, test->seeds, &report);
+	test_seed = NULL;
 	if (r != 0)
 		test_fail(test->name, 0, "seed %llu: leat_sim_run returned %d (%s)",
 			  (unsigned long long)report.failed_seed, r, leat_strerror(r));

@@ -149,6 +149,10 @@ void test_run_task(void (*body)(void));
 
 void test_fail(const char *file, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* Prints with each failure what replays it; NULL: nothing does. */
+extern uint64_t (*test_seed)(void);
+/* Whether a check has failed so far. */
+bool test_failed(void);
 _Noreturn void test_stop(void);
 _Noreturn void test_skip(const char *why);
 bool test_same_string(const char *a, const char *b);

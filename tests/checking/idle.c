@@ -1,0 +1,162 @@
+/*
+ * Who sleeps and who wakes whom (rt/idle.c): no task that is ready waits for ever
+ * while a worker could run it.  A worker that computes calls nothing of leat, so
+ * only another worker can run what it has made ready; if none comes, the run has
+ * no end, and fails.
+ */
+#include "program.h"
+
+static uint32_t done;
+
+LEAT_TASK(add_done)
+{
+	compute();
+	leat__fetch_add(&done, 1);
+}
+
+/* A spawns B and computes until B has run. */
+static void spawn_and_compute(void)
+{
+	done = 0;
+	for (uint32_t i = 1; i <= 3; i++) {
+		compute();
+		CHECK_EQ(leat_go(add_done), 0);
+		compute_until(&done, i);
+	}
+}
+
+PROGRAM(idle_spawn, 3000, 2)
+{
+	spawn_and_compute();
+}
+
+PROGRAM(idle_spawn_3, 2000, 3)
+{
+	spawn_and_compute();
+}
+
+/*
+ * The same with B blocked in a receive: it comes by the LIFO slot.
+ */
+LEAT_TASK(receive_all, (leat_chan(int), in))
+{
+	leat_range(element, in) {
+		(void)element;
+		leat__fetch_add(&done, 1);
+	}
+}
+
+PROGRAM(idle_lifo, 3000, 2)
+{
+	leat_chan(int) chan = leat_chan_make(int, leat__check_choose(2));
+	leat_group group;
+
+	done = 0;
+	make(&group);
+	CHECK_EQ(leat_go_in(&group, receive_all, chan), 0);
+	for (uint32_t i = 1; i <= 3; i++) {
+		compute();
+		CHECK_EQ(leat_send(chan, 1), 0);
+		compute_until(&done, i);
+	}
+	leat_close(chan);
+	CHECK_EQ(finish(&group), 0);
+	leat_chan_unref(chan);
+}
+
+/* Two tasks must run at the same time, on the two workers that have slept. */
+LEAT_TASK(meet, (uint32_t *, arrived), (uint32_t, n))
+{
+	leat__fetch_add(arrived, 1);
+	compute_until(arrived, n);
+}
+
+PROGRAM(idle_both_wake, 2000, 3)
+{
+	uint32_t arrived = 0;
+	leat_group group;
+
+	make(&group);
+	compute();
+	CHECK_EQ(leat_go_in(&group, meet, &arrived, 3), 0);
+	CHECK_EQ(leat_go_in(&group, meet, &arrived, 3), 0);
+	leat__fetch_add(&arrived, 1);
+	compute_until(&arrived, 3);
+	CHECK_EQ(finish(&group), 0);
+}
+
+/* Pinned tasks go by the inbox. */
+LEAT_TASK(receive_one, (leat_chan(int), in))
+{
+	int element;
+
+	CHECK_EQ(leat_recv(in, &element), 0);
+	leat__fetch_add(&done, 1);
+}
+
+LEAT_TASK(receive_pinned, (leat_chan(int), in))
+{
+	CHECK_EQ(leat_go_with(leat_group_current(), LEAT_TASK_OPTIONS(.pinned = true), receive_one,
+			      in),
+		 0);
+}
+
+PROGRAM(idle_pinned, 1500, 2)
+{
+	leat_chan(int) chan = leat_chan_make(int, 0);
+	leat_group group;
+
+	done = 0;
+	make(&group);
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(leat_go_in(&group, receive_pinned, chan), 0);
+	dawdle(3);
+	for (int i = 0; i < 2; i++) {
+		compute();
+		CHECK_EQ(leat_send(chan, 1), 0);
+	}
+	CHECK_EQ(finish(&group), 0);
+	CHECK_EQ(done, 2);
+	leat_chan_unref(chan);
+}
+
+/* A thread that is no worker sends and receives, while the workers sleep. */
+static leat_chan(int) from_outside, to_outside;
+
+static void *outsider(void *arg)
+{
+	(void)arg;
+	CHECK_EQ(leat_thread_attach(), 0);
+	leat__store_release(&done, 1);
+	for (int i = 0; i < 3; i++) {
+		int back = -1;
+
+		compute();
+		CHECK_EQ(leat_send(from_outside, i), 0);
+		CHECK_EQ(leat_recv(to_outside, &back), 0);
+		CHECK_EQ(back, i);
+	}
+	return NULL;
+}
+
+PROGRAM(idle_outsider, 2000, 2)
+{
+	struct leat__thread_handle thread;
+
+	from_outside = leat_chan_make(int, leat__check_choose(2));
+	to_outside = leat_chan_make(int, leat__check_choose(2));
+	done = 0;
+	CHECK_EQ(leat__thread_start(&thread, outsider, NULL), 0);
+	compute_until(&done, 1); /* it is attached: waiting for it is no deadlock */
+	for (int i = 0; i < 3; i++) {
+		int element = -1;
+
+		CHECK_EQ(leat_recv(from_outside, &element), 0);
+		CHECK_EQ(element, i);
+		compute();
+		CHECK_EQ(leat_send(to_outside, element), 0);
+	}
+	leat__thread_join(thread);
+	leat_chan_unref(from_outside);
+	leat_chan_unref(to_outside);
+}
