@@ -8,7 +8,8 @@
  * task that made it ready computes for a second without another call.
  *
  * An idle worker is in one of three states:
- *   spinning	looks at the other queues every few microseconds, for SPIN_NS
+ *   spinning	looks at the other queues every few microseconds, for SPIN_NS or,
+ *		while that finds nothing, half as long each time
  *   dozing	sleeps and looks, first after DOZE_MIN_NS, then at doubling
  *		intervals up to DOZE_MAX_NS, as long as anything is pushed anywhere
  *   asleep	in the idle list, until somebody wakes it
@@ -285,7 +286,10 @@ static void searching_found(struct leat__worker *w)
 		leat__wake_one(rt);
 }
 
-/* When w must wake for timers: its own, and as the timekeeper everyone's. */
+/*
+ * When w must wake for timers: its own, and as the timekeeper those of others,
+ * somewhat later: normally they fire them themselves, but they may be computing.
+ */
 static int64_t first_timer(struct leat__worker *w, bool timekeeper)
 {
 	struct leat__runtime *rt = w->rt;
@@ -294,8 +298,8 @@ static int64_t first_timer(struct leat__worker *w, bool timekeeper)
 	for (int i = 0; timekeeper && i < rt->nworkers; i++) {
 		int64_t next = leat__load_relaxed(&rt->worker[i]->wheel.next);
 
-		if (next < first)
-			first = next;
+		if (next < first - DOZE_MAX_NS)
+			first = next + DOZE_MAX_NS;
 	}
 	return first;
 }
@@ -361,28 +365,43 @@ static void sleep_deep(struct leat__worker *w)
 		unlist(rt, w);
 		rt->nsearching++;
 		leat__store_relaxed(&rt->need_wake, 0);
+	} else {
+		w->spin_ns = SPIN_NS; /* woken for work: more may come */
 	}
 	leat__lock_release(&rt->idle_lock);
 }
 
-/* Looks every LOOK_NS for ns, and longer while something is there to be confirmed. */
+/* Looks once, then every LOOK_NS for ns, and longer while something is to be confirmed. */
 static struct leat__task *spin(struct leat__worker *w, int64_t ns)
 {
-	int64_t now, until = leat__clock() + ns;
+	int64_t now = leat__clock(), until = now + ns;
 	struct leat__task *t;
 	bool pending;
 
 	for (;;) {
-		now = leat__clock();
 		w->clock = now;
 		t = look(w, now, &pending);
 		if (t || leat__load_relaxed(&w->rt->stopping))
 			return t;
 		if (now >= until && !(pending && now < until + 2 * CONFIRM_NS))
 			return NULL;
-		while (leat__clock() < now + LOOK_NS)
+		do
 			leat__cpu_pause();
+		while (leat__clock() < now + LOOK_NS);
+		now = leat__clock();
 	}
+}
+
+/* Spins for as long as that has paid of late. */
+static struct leat__task *spin_adaptive(struct leat__worker *w)
+{
+	struct leat__task *t = spin(w, 0);
+
+	if (t || w->spin_ns < LOOK_NS)
+		return t;
+	t = spin(w, w->spin_ns);
+	w->spin_ns = t ? SPIN_NS : w->spin_ns / 2;
+	return t;
 }
 
 /* Sleeps between looks as long as others push.  One worker at a time. */
@@ -410,6 +429,17 @@ static struct leat__task *doze(struct leat__worker *w)
 	return t;
 }
 
+/* Whether anybody is there to push; idle workers do so only when they have been woken. */
+static bool others_run(struct leat__runtime *rt)
+{
+	bool run;
+
+	leat__lock_acquire(&rt->idle_lock, LEAT__RANK_IDLE);
+	run = rt->nidle + rt->nsearching < rt->nworkers;
+	leat__lock_release(&rt->idle_lock);
+	return run;
+}
+
 struct leat__task *leat__find_work(struct leat__worker *w)
 {
 	struct leat__runtime *rt = w->rt;
@@ -422,8 +452,8 @@ struct leat__task *leat__find_work(struct leat__worker *w)
 	searching_begin(rt);
 	while (!leat__load_relaxed(&rt->stopping)) {
 		leat__worker_timers(w);
-		t = alone ? leat__pick(w) : spin(w, SPIN_NS);
-		if (!t && !alone)
+		t = alone ? leat__pick(w) : spin_adaptive(w);
+		if (!t && !alone && others_run(rt))
 			t = doze(w);
 		if (t)
 			break;

@@ -116,8 +116,9 @@ struct leat__task {
 	uint32_t result_index;	/* (c) in the group's results */
 	struct leat__list member; /* (L: scope->lock) in its members, if is_member */
 	union {
-		void *depot_next; /* (L: memory_lock) of a free record */
+		void *depot_next; /* (L: memory_lock) of a free record: the next batch */
 		struct leat__fork *last_fork; /* (o) of a running task, see fork.c */
+		void *object;	/* (c) of a wait without a stack: what it waits for */
 	};
 } __attribute__((aligned(16)));
 _Static_assert(sizeof(struct leat__task) == 96, "task header");
@@ -210,6 +211,7 @@ struct leat__worker {
 	struct leat__stack *reserve; /* for a park when memory is gone */
 	uint64_t random;
 	int64_t clock;		/* the time of a moment ago, for dumps */
+	int64_t spin_ns;	/* how long it spins: less while that finds nothing */
 	struct leat__seen *seen; /* what it saw of each other worker, see idle.c */
 	struct leat__runtime *rt;
 	int index;

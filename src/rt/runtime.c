@@ -83,6 +83,7 @@ static struct leat__worker *worker_make(struct leat__runtime *rt, int index)
 	w->rt = rt;
 	w->index = index;
 	w->slot = &slots[index];
+	w->spin_ns = 20000;
 	w->simulated = rt->sim != NULL;
 	w->quantum = rt->sim ? 1 : LEAT__BUDGET;
 	w->budget = w->quantum;

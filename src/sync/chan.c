@@ -530,10 +530,9 @@ bool leat_channel_is_closed(const leat_channel *c)
 	return leat__load_acquire(&c->flags) & LEAT__CH_CLOSED;
 }
 
-/* A receive without a stack. */
+/* A receive without a stack; the record's object is the channel. */
 struct on_recv {
 	struct leat__waiter waiter;
-	leat_channel *chan;
 	int (*fn)(void *arg, int result, void *elem);
 	void *arg;
 	char elem[] __attribute__((aligned(8)));
@@ -543,7 +542,7 @@ static int on_recv_run(void *args)
 {
 	struct on_recv *o = args;
 	struct leat__worker *w = leat__self();
-	leat_channel *c = o->chan;
+	leat_channel *c = o->waiter.task->object;
 	int r = 0;
 
 	/* Also waits until leat_channel_on_recv has let go of the record. */
@@ -577,7 +576,7 @@ int leat_channel_on_recv(leat_channel *c, leat_group *group,
 	o = leat__args(t);
 	o->waiter = (struct leat__waiter){ .task = t, .elem = o->elem };
 	leat__list_init(&o->waiter.node);
-	o->chan = leat_channel_ref(c);
+	t->object = leat_channel_ref(c);
 	o->fn = fn;
 	o->arg = arg;
 	w = leat__self();
