@@ -72,28 +72,22 @@ byte sb_len[NT];
 
 #define LIGHT_FENCE skip
 
+#define ALL_SEEN ((1 << NT) - 1)
 #if NT == 2
-#define ALL_SEEN 3
+#define EMPTY_NOW (DRAINED(0) + 2 * DRAINED(1))
 #elif NT == 3
-#define ALL_SEEN 7
+#define EMPTY_NOW (DRAINED(0) + 2 * DRAINED(1) + 4 * DRAINED(2))
 #else
-#define ALL_SEEN 15
+#define EMPTY_NOW (DRAINED(0) + 2 * DRAINED(1) + 4 * DRAINED(2) + 8 * DRAINED(3))
 #endif
 
 /* Marking a thread as soon as its buffer is empty asks the least of it. */
 #define HEAVY_FENCE(t, seen)						\
-	atomic { DRAINED(t); seen = 0 };				\
+	atomic { DRAINED(t); seen = EMPTY_NOW };			\
 	do								\
-	:: atomic { seen == ALL_SEEN -> seen = 0; break }		\
-	:: SEE(0, seen)							\
-	:: SEE(1, seen)							\
-	:: SEE(2, seen)							\
-	:: SEE(3, seen)							\
+	:: seen == ALL_SEEN -> seen = 0; break				\
+	:: atomic { EMPTY_NOW & ~seen -> seen = seen | EMPTY_NOW }	\
 	od
-
-#define SEE(i, seen)							\
-	atomic { i < NT && (seen & (1 << i)) == 0 && DRAINED(i % NT) ->	\
-		 seen = seen | (1 << i) }
 
 #define FLUSH(t)							\
 	d_step {							\
