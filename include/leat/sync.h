@@ -9,6 +9,13 @@
  * The _until forms return -ETIMEDOUT at the deadline; every blocking form
  * returns -ECANCELED when the task is cancelled, except where it says that it
  * ignores cancellation.  Waiters are served in FIFO order.
+ *
+ * Happens-before: the release of permits before the return of the acquire that
+ * gets them; an unlock before the return of the next lock; what a task did before
+ * it called signal or broadcast, the return of the wait that this ends; the end of
+ * a leat_once's function, the return of every leat_once_do; a done, the return of
+ * the wait that its 0 ends; each call of leat_barrier_wait of a round, the return
+ * of every other.
  */
 #ifndef LEAT_SYNC_H
 #define LEAT_SYNC_H
@@ -40,7 +47,13 @@ typedef struct leat_sem {
 	uint32_t _bypassed;
 } leat_sem;
 
-/* Mutex of a task or thread.  Not recursive.  Unlock by another stops the program. */
+/*
+ * Mutex of a task or thread.  Not recursive: locking it twice, or unlocking
+ * what another holds or nobody, stops the program.
+ *
+ * A task that runs may take a free mutex before the waiter that was woken for
+ * it; a waiter to which this has happened for 1 ms gets it handed over next.
+ */
 typedef struct leat_mutex {
 	uint64_t _state;
 	struct leat__waitq _waiters;

@@ -28,6 +28,7 @@ static void next_round(leat_barrier *b, struct leat__wakes *wakes)
 	b->_arrived = 0;
 	b->_round++;
 	leat__waitq_claim_all(&b->_waiters, wakes);
+	LEAT_DEBUG_CHECK(leat__waitq_is_empty(&b->_waiters));
 }
 
 /* B3 */

@@ -25,7 +25,8 @@
 static inline void check(const char *function, const leat_cond *cond)
 {
 	if (leat__unlikely(!cond))
-		leat__misuse_at(function, cond, "the condition is NULL; give it memory and LEAT_COND_INIT");
+		leat__misuse_at(function, cond,
+				"the condition is NULL; give it memory and LEAT_COND_INIT");
 }
 
 static int wait(leat_cond *cond, leat_mutex *mutex, int64_t deadline, const char *function)
@@ -37,7 +38,8 @@ static int wait(leat_cond *cond, leat_mutex *mutex, int64_t deadline, const char
 
 	check(function, cond);
 	if (!mutex)
-		leat__misuse_at(function, cond, "the mutex is NULL; give it the mutex that the caller holds");
+		leat__misuse_at(function, cond,
+				"the mutex is NULL; give it the mutex that the caller holds");
 	r = leat__enter(&worker, &w.task);
 	if (!leat__mutex_is_held_by(mutex, w.task))
 		leat__misuse_at(function, cond,
@@ -74,49 +76,37 @@ int leat_cond_wait_until(leat_cond *cond, leat_mutex *mutex, int64_t deadline)
 	return wait(cond, mutex, deadline, __func__);
 }
 
-static struct leat__waiter *claim_first(leat_cond *cond)
+/*
+ * C7 for up to n waiters, then C8.  Claimed all at once: none that comes back to
+ * wait meanwhile is woken in place of another.
+ */
+static void wake(leat_cond *cond, size_t n)
 {
+	struct leat__waitq claimed = { 0 };
 	struct leat__wakes wakes = { 0 };
 	struct leat__waiter *w;
 
+	if (leat__waitq_is_empty(&cond->_waiters))
+		return;
 	leat__waitq_lock(&cond->_waiters);
-	w = leat__waitq_claim_first(&cond->_waiters, &wakes);		/* C7 */
+	while (n-- > 0 && (w = leat__waitq_claim_first(&cond->_waiters, &wakes)) != NULL)
+		leat__waitq_append(&claimed, w);
 	leat__waitq_unlock(&cond->_waiters);
 	leat__wakes_run(&wakes);
-	return w;
+	while ((w = leat__waitq_first(&claimed)) != NULL) {
+		leat__waitq_remove(&claimed, w);
+		leat__mutex_requeue(w->elem, w);
+	}
 }
 
 void leat_cond_signal(leat_cond *cond)
 {
-	struct leat__waiter *w;
-
 	check(__func__, cond);
-	if (leat__waitq_is_empty(&cond->_waiters))
-		return;
-	w = claim_first(cond);
-	if (w)
-		leat__mutex_requeue(w->elem, w);			/* C8 */
+	wake(cond, 1);
 }
 
 void leat_cond_broadcast(leat_cond *cond)
 {
-	struct leat__waiter *w, *first = NULL, **link = &first;
-	struct leat__wakes wakes = { 0 };
-
 	check(__func__, cond);
-	if (leat__waitq_is_empty(&cond->_waiters))
-		return;
-	/* All that wait now, and none that comes back meanwhile. */
-	leat__waitq_lock(&cond->_waiters);
-	while ((w = leat__waitq_claim_first(&cond->_waiters, &wakes)) != NULL) {
-		w->node.next = NULL;
-		*link = w;
-		link = (struct leat__waiter **)&w->node.next;
-	}
-	leat__waitq_unlock(&cond->_waiters);
-	leat__wakes_run(&wakes);
-	while ((w = first) != NULL) {
-		first = (struct leat__waiter *)w->node.next;
-		leat__mutex_requeue(w->elem, w);
-	}
+	wake(cond, SIZE_MAX);
 }

@@ -31,7 +31,7 @@
  *		U4 it starves: owner = it; else free with WOKEN
  *		U5 unlock the queue; make it ready
  * M5 and U1/U2 are CASes on one word: either the unlock sees WAITERS, and WOKEN
- * gone, or M5 sees the mutex free.
+ * gone, or M5 sees the mutex free.  Loads of _state are relaxed: a CAS looks again.
  *   requeue	M9 lock the queue.  Free without flags: CAS to WOKEN, make the waiter
  *		   ready.  Else M5, append it, armed.
  */
@@ -58,18 +58,25 @@ static inline uint64_t owner_of(uint64_t state)
 static inline void check(const char *function, const leat_mutex *mutex)
 {
 	if (leat__unlikely(!mutex))
-		leat__misuse_at(function, mutex, "the mutex is NULL; give it memory and LEAT_MUTEX_INIT");
+		leat__misuse_at(function, mutex,
+				"the mutex is NULL; give it memory and LEAT_MUTEX_INIT");
 }
 
-/* The calling task or thread; may yield before. */
+/* The calling task or thread. */
+static inline struct leat__task *self(void)
+{
+	struct leat__worker *w = leat__self();
+
+	return leat__likely(w != NULL) ? w->cur : leat__current(NULL);
+}
+
+/* The same; yields before, when the budget is used up. */
 static inline struct leat__task *enter(void)
 {
 	struct leat__worker *w = leat__self();
 
-	if (leat__likely(w != NULL)) {
-		w = leat__budget(w);
-		return w->cur;
-	}
+	if (leat__likely(w != NULL))
+		return leat__budget(w)->cur;
 	return leat__current(NULL);
 }
 
@@ -92,16 +99,6 @@ static bool take(leat_mutex *mutex, struct leat__task *me, bool woken)
 	return false;
 }
 
-/* Has this waiter, which has been woken and came too late, waited for long enough? */
-static bool starves(struct leat__waiter *w, int64_t *since)
-{
-	int64_t now = leat__time_now();
-
-	if (*since == 0)
-		*since = now;
-	return now - *since >= STARVING_NS;
-}
-
 /* M4 to M6.  1: we have taken it; 0: queued; -ETIMEDOUT: woken, but past the deadline. */
 static int take_or_queue(leat_mutex *mutex, struct leat__waiter *w, bool woken, bool late)
 {
@@ -115,7 +112,8 @@ static int take_or_queue(leat_mutex *mutex, struct leat__waiter *w, bool woken, 
 			return 1;
 		}
 		s = leat__load_relaxed(&mutex->_state);
-	} while (owner_of(s) == 0 || !leat__cas(&mutex->_state, s, (s | WAITERS) & ~clear)); /* M5 */
+	} while (owner_of(s) == 0 ||
+		 !leat__cas(&mutex->_state, s, (s | WAITERS) & ~clear)); /* M5 */
 	if (!late) {
 		if (woken)
 			leat__waitq_prepend(&mutex->_waiters, w);
@@ -130,7 +128,7 @@ static int take_or_queue(leat_mutex *mutex, struct leat__waiter *w, bool woken, 
 int leat__mutex_wait(leat_mutex *mutex, struct leat__waiter *w, bool woken, int64_t deadline)
 {
 	struct leat__task *me = w->task;
-	int64_t since = 0;
+	int64_t since = 0; /* when it came too late for the first time */
 	int r;
 
 	for (;;) {
@@ -138,9 +136,15 @@ int leat__mutex_wait(leat_mutex *mutex, struct leat__waiter *w, bool woken, int6
 
 		if (take(mutex, me, woken))
 			return 0;
+		w->result = 0;
 		if (woken) {
-			w->index = starves(w, &since);
-			late = deadline != LEAT_FOREVER && leat__time_now() >= deadline;
+			int64_t now = leat__time_now();
+
+			if (since == 0)
+				since = now;
+			if (now - since >= STARVING_NS)
+				w->result = LEAT__MUTEX_STARVES;
+			late = now >= deadline;
 		}
 		r = take_or_queue(mutex, w, woken, late);
 		if (r != 0)
@@ -184,8 +188,9 @@ static __attribute__((noinline)) int lock_slow(leat_mutex *mutex, struct leat__t
 
 	if (leat__mutex_is_held_by(mutex, me)) /* M2 */
 		leat__misuse_at(function, mutex,
-				"%s '%s' holds it already; a leat_mutex is not recursive: lock it once",
-				me->flags & LEAT__T_FOREIGN ? "this" : "task", leat__task_name_of(me));
+				"'%s' (%llu) holds it already and would wait for itself; "
+				"it is not recursive: lock it once",
+				leat__task_name_of(me), (unsigned long long)me->id);
 	leat__list_init(&w.node);
 	return leat__mutex_wait(mutex, &w, false, deadline);
 }
@@ -214,38 +219,44 @@ int leat_mutex_lock_until(leat_mutex *mutex, int64_t deadline)
 int leat_mutex_try_lock(leat_mutex *mutex)
 {
 	check(__func__, mutex);
-	return take(mutex, leat__current(leat__self()), false) ? 0 : -EAGAIN;
+	return take(mutex, self(), false) ? 0 : -EAGAIN;
 }
 
-/* Is it the record of a task, so that we may look into it? */
-static bool is_record(uint64_t owner)
+/* The record of a task, into which we may look; NULL: a thread, or a forked task. */
+static const struct leat__task *record_of(uint64_t owner)
 {
 	struct leat__runtime *rt = leat__rt;
 
 	for (unsigned c = 0; rt && c < LEAT__SIZE_CLASSES; c++)
 		for (struct leat__slab *slab = leat__load_acquire(&rt->slabs[c]); slab;
 		     slab = slab->next)
-			if (owner - (uint64_t)(uintptr_t)slab < slab->bytes)
-				return true;
-	return false;
+			if (owner - word_of((void *)slab) < slab->bytes)
+				return (const struct leat__task *)(uintptr_t)owner;
+	return NULL;
 }
 
 static __attribute__((noinline, cold)) void not_owner(const leat_mutex *mutex, uint64_t owner,
-						      struct leat__task *me, const char *function)
+						      const struct leat__task *me,
+						      const char *function)
 {
-	const char *who = leat__task_name_of(me), *holder = "another thread";
+	const struct leat__task *holder = record_of(owner);
+	const char *who = leat__task_name_of(me);
 
 	if (owner == 0)
 		leat__misuse_at(function, mutex,
-				"'%s' (%llu) unlocks it, but nobody holds it; unlock once for each lock",
+				"'%s' (%llu) unlocks it, but nobody holds it; "
+				"unlock once for each lock",
 				who, (unsigned long long)me->id);
-	if (is_record(owner))
-		holder = leat__task_name_of((struct leat__task *)(uintptr_t)owner);
+	if (holder)
+		leat__misuse_at(function, mutex,
+				"'%s' (%llu) unlocks it, but '%s' (%llu) holds it; "
+				"unlock it in the task that locked it",
+				who, (unsigned long long)me->id, leat__task_name_of(holder),
+				(unsigned long long)holder->id);
 	leat__misuse_at(function, mutex,
-			"'%s' (%llu) unlocks it, but '%s' (%llu) holds it; unlock it in the task that locked it",
-			who, (unsigned long long)me->id, holder,
-			is_record(owner) ? (unsigned long long)((struct leat__task *)(uintptr_t)owner)->id
-					 : 0ull);
+			"'%s' (%llu) unlocks it, but another thread or forked task (%p) holds it; "
+			"unlock it where it was locked",
+			who, (unsigned long long)me->id, (void *)(uintptr_t)owner);
 }
 
 /* U2 to U5 */
@@ -254,6 +265,7 @@ static __attribute__((noinline)) void unlock_slow(leat_mutex *mutex, struct leat
 {
 	struct leat__wakes wakes = { 0 };
 	struct leat__waiter *w;
+	bool starves;
 	uint64_t s, left;
 
 	for (;;) {
@@ -267,18 +279,17 @@ static __attribute__((noinline)) void unlock_slow(leat_mutex *mutex, struct leat
 	}
 	leat__waitq_lock(&mutex->_waiters);
 	/* Held, WAITERS, not WOKEN: nobody but us changes the word now. */
+	LEAT_DEBUG_CHECK(leat__load_relaxed(&mutex->_state) == (word_of(me) | WAITERS));
 	w = leat__waitq_claim_first(&mutex->_waiters, &wakes); /* U3 */
 	left = leat__waitq_is_empty(&mutex->_waiters) ? 0 : WAITERS;
 	if (!w) {
 		leat__store_release(&mutex->_state, 0); /* pairs with M1, M3 */
-	} else if (w->index) {
-		w->result = LEAT__MUTEX_OWNED;
-		leat__store_release(&mutex->_state, word_of(w->task) | left);
-	} else {
-		w->result = LEAT__MUTEX_WOKEN;
-		leat__store_release(&mutex->_state, WOKEN | left);
+	} else {						/* U4 */
+		starves = w->result == LEAT__MUTEX_STARVES;
+		w->result = starves ? LEAT__MUTEX_OWNED : LEAT__MUTEX_WOKEN;
+		leat__store_release(&mutex->_state, left | (starves ? word_of(w->task) : WOKEN));
 	}
-	leat__waitq_unlock(&mutex->_waiters);
+	leat__waitq_unlock(&mutex->_waiters);			/* U5 */
 	if (w)
 		leat__wakes_add(&wakes, w->task);
 	leat__wakes_run(&wakes);
@@ -294,5 +305,5 @@ void leat__mutex_unlock(leat_mutex *mutex, struct leat__task *me, const char *fu
 void leat_mutex_unlock(leat_mutex *mutex)
 {
 	check(__func__, mutex);
-	leat__mutex_unlock(mutex, leat__current(leat__self()), __func__);
+	leat__mutex_unlock(mutex, self(), __func__);
 }

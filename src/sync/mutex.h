@@ -6,10 +6,11 @@
 
 #include "sync/waitq.h"
 
-/* leat__waiter.result of who waited for a mutex. */
+/* leat__waiter.result of who waits for a mutex. */
 enum {
-	LEAT__MUTEX_WOKEN = 1,	/* go and take it; nobody else is woken meanwhile */
-	LEAT__MUTEX_OWNED,	/* it is yours */
+	LEAT__MUTEX_WOKEN = 1,	/* to the waiter: take it; nobody else is woken meanwhile */
+	LEAT__MUTEX_OWNED,	/* to the waiter: it is yours */
+	LEAT__MUTEX_STARVES,	/* to the unlock: hand it over to me */
 };
 
 bool leat__mutex_is_held_by(const leat_mutex *mutex, const struct leat__task *t);

@@ -29,6 +29,7 @@ static void wait(leat_once *once, struct leat__task *me)
 	struct leat__waiter w = { .task = me };
 
 	leat__waitq_lock(&once->_waiters);			/* O5 */
+	/* Relaxed: written under the lock. */
 	if (leat__load_relaxed(&once->_state) == DONE) {
 		leat__waitq_unlock(&once->_waiters);
 		return;
@@ -54,8 +55,11 @@ void leat_once_do(leat_once *once, void (*fn)(void *arg), void *arg)
 		run(once, fn, arg);
 		return;
 	}
+	/* Relaxed: only we can have put ourselves there. */
 	if (leat__load_relaxed(&once->_state) == (uint64_t)(uintptr_t)me)
-		leat__misuse(once, "called by the function that it runs, in '%s'; that would wait for itself: call the function directly",
-			     leat__task_name_of(me));
+		leat__misuse(once,
+			     "called by the function that it runs, in '%s' (%llu), "
+			     "which would wait for itself; call what you need directly",
+			     leat__task_name_of(me), (unsigned long long)me->id);
 	wait(once, me);
 }

@@ -26,6 +26,9 @@
  * S5 serves because the first waiter may have been all that was in the way.
  * S1 and S6 fail against the mark of S2, so a release is either seen by S2 or sees
  * the waiter.
+ *
+ * Loads of _state are relaxed: without the mark a CAS looks again; with it the word
+ * changes under the lock.
  */
 #include <errno.h>
 
@@ -133,8 +136,9 @@ static void serve(leat_sem *sem, struct leat__wakes *wakes)
 	}
 	if (w && sem->_max_bypass > 0)
 		left = serve_behind(sem, left, wakes);
+	LEAT_DEBUG_CHECK(left >= 0 && left <= sem->_size && (!w || weight(w) > left));
 	/* Release: pairs with the CAS of S1. */
-	leat__store_release(&sem->_state, w ? ~left : left);
+	leat__store_release(&sem->_state, w ? ~left : left);		/* S10 */
 }
 
 /* S5 */
@@ -226,7 +230,8 @@ static inline void check_release(const leat_sem *sem, int64_t n, int64_t availab
 
 	if (leat__unlikely(n > taken))
 		leat__misuse_at("leat_sem_release", sem,
-				"%lld permits released, but only %lld are taken; release what was acquired, once",
+				"%lld permits released, but only %lld are taken; "
+				"release what was acquired, once",
 				(long long)n, (long long)taken);
 }
 
@@ -297,7 +302,8 @@ static int on_acquire_run(void *args)
 
 static const leat_task_type on_acquire_type = { "leat_sem_on_acquire", on_acquire_run, 0 };
 
-int leat_sem_on_acquire(leat_sem *sem, int64_t n, leat_group *group, int (*fn)(void *arg), void *arg)
+int leat_sem_on_acquire(leat_sem *sem, int64_t n, leat_group *group, int (*fn)(void *arg),
+			void *arg)
 {
 	struct leat__task *t;
 	struct on_acquire *o;

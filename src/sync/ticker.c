@@ -140,9 +140,11 @@ int leat_ticker_create(leat_ticker **ret_ticker, int64_t period)
 	if (!ret_ticker)
 		leat__misuse(ret_ticker, "ret_ticker is NULL; give it a place for the ticker");
 	if (period <= 0)
-		leat__misuse(ret_ticker, "the period is %lld ns; it must be above 0", (long long)period);
+		leat__misuse(ret_ticker, "the period is %lld ns; it must be above 0",
+			     (long long)period);
 	if (!leat__rt)
-		leat__misuse(ret_ticker, "no runtime is running; call it inside leat_run or LEAT_MAIN");
+		leat__misuse(ret_ticker,
+			     "no runtime is running; call it inside leat_run or LEAT_MAIN");
 	ticker = leat__alloc(sizeof(*ticker));
 	if (!ticker)
 		return -ENOMEM;

@@ -41,19 +41,26 @@ static bool change(leat_waitgroup *wg, int64_t state, int64_t n)
 	return ok;
 }
 
+static inline void check(const char *function, const leat_waitgroup *wg)
+{
+	if (leat__unlikely(!wg))
+		leat__misuse_at(function, wg,
+				"the wait-group is NULL; give it memory and LEAT_WAITGROUP_INIT");
+}
+
 static void add(leat_waitgroup *wg, int64_t n, const char *function)
 {
 	int64_t state, count, sum;
 
-	if (leat__unlikely(!wg))
-		leat__misuse_at(function, wg,
-				"the wait-group is NULL; give it memory and LEAT_WAITGROUP_INIT");
+	check(function, wg);
 	do {
+		/* Relaxed: the CAS looks again. */
 		state = leat__load_relaxed(&wg->_count);
 		count = count_of(state);
 		if (leat__unlikely(__builtin_add_overflow(count, n, &sum) || sum < 0))
 			leat__misuse_at(function, wg,
-					"count %lld plus %lld is out of range; call leat_waitgroup_add first, and leat_waitgroup_done once for each",
+					"count %lld plus %lld is out of range; "
+					"add before, and done once for each",
 					(long long)count, (long long)n);
 	} while (leat__unlikely(!change(wg, state, sum)));
 }
@@ -87,9 +94,7 @@ static int wait(leat_waitgroup *wg, int64_t deadline, const char *function)
 	struct leat__worker *worker;
 	int r;
 
-	if (leat__unlikely(!wg))
-		leat__misuse_at(function, wg,
-				"the wait-group is NULL; give it memory and LEAT_WAITGROUP_INIT");
+	check(function, wg);
 	r = leat__enter(&worker, &w.task);
 	if (r < 0 || leat__load_acquire(&wg->_count) == 0) /* G3 */
 		return r;

@@ -47,7 +47,7 @@ static inline void leat__waitq_unlock(struct leat__waitq *q)
 	leat__lock_release((struct leat__lock *)&q->_lock);
 }
 
-/* Without the lock: a snapshot. */
+/* Without the lock a snapshot, therefore relaxed. */
 static inline bool leat__waitq_is_empty(const struct leat__waitq *q)
 {
 	return leat__load_relaxed(&q->_first) == NULL;

@@ -272,6 +272,61 @@ TEST_SIM(sem_bypass_of_waiters, 50)
 	CHECK_EQ(leat_sem_available(&sem), 3);
 }
 
+/* Each head may be overtaken anew, also one that came to the head by a release. */
+TEST_SIM(sem_bypass_of_next_head, 50)
+{
+	struct call large[2] = {
+		{ .n = 3, .returned = PENDING },
+		{ .n = 3, .returned = PENDING },
+	};
+	leat_group group;
+	leat_sem sem;
+
+	leat_sem_init(&sem, 4, 1);
+	make(&group);
+	CHECK_EQ(leat_sem_acquire(&sem, 4), 0);
+	for (int i = 0; i < 2; i++)
+		sem_take_settled(&group, &sem, &large[i], NULL, 0);
+	leat_sem_release(&sem, 2);
+	CHECK_EQ(leat_sem_try_acquire(&sem, 1), 0);
+	CHECK_EQ(leat_sem_try_acquire(&sem, 1), -EAGAIN);
+	leat_sem_release(&sem, 2);
+	test_settle();
+	CHECK_EQ(large[0].returned, 0);
+	leat_sem_release(&sem, 1);
+	CHECK_EQ(leat_sem_try_acquire(&sem, 1), 0);
+	CHECK_EQ(large[1].returned, PENDING);
+	leat_sem_release(&sem, 3);
+	CHECK_EQ(finish(&group), 0);
+	CHECK_EQ(large[1].returned, 0);
+	leat_sem_release(&sem, 4);
+	CHECK_EQ(leat_sem_available(&sem), 4);
+}
+
+/* So may one that came to the head because the one before it gave up. */
+TEST_SIM(sem_bypass_after_front_left, 50)
+{
+	struct call first = { .n = 4, .returned = PENDING, .deadline = leat_in(10 * LEAT_S) };
+	struct call second = { .n = 4, .returned = PENDING };
+	leat_group group;
+	leat_sem sem;
+
+	leat_sem_init(&sem, 4, 1);
+	make(&group);
+	CHECK_EQ(leat_sem_acquire(&sem, 2), 0);
+	sem_take_settled(&group, &sem, &first, NULL, 0);
+	sem_take_settled(&group, &sem, &second, NULL, 0);
+	CHECK_EQ(leat_sem_try_acquire(&sem, 1), 0);
+	CHECK_EQ(leat_sem_try_acquire(&sem, 1), -EAGAIN);
+	CHECK_EQ(leat_sleep_until(first.deadline + LEAT_S), 0);
+	CHECK_EQ(first.returned, -ETIMEDOUT);
+	CHECK_EQ(leat_sem_try_acquire(&sem, 1), 0);
+	leat_sem_release(&sem, 4);
+	CHECK_EQ(finish(&group), 0);
+	CHECK_EQ(second.returned, 0);
+	leat_sem_release(&sem, 4);
+}
+
 /* The front waiter goes away, cancelled or out of time: the next must be woken. */
 TEST_SIM(sem_front_cancelled, 100)
 {
@@ -1514,6 +1569,187 @@ TEST_DEATH(barrier_of_none, "leat_barrier_init")
 TEST_DEATH_TASK(barrier_null, "leat_barrier_wait")
 {
 	leat_barrier_wait(NULL);
+}
+
+/* What the message must say beside the function. */
+TEST_DEATH(sem_over_release_says, "3 permits released, but only 2 are taken")
+{
+	leat_sem sem;
+
+	leat_sem_init(&sem, 3, 0);
+	CHECK_EQ(leat_sem_try_acquire(&sem, 2), 0);
+	leat_sem_release(&sem, 3);
+}
+
+LEAT_TASK(sem_take_all, (leat_sem *, sem))
+{
+	CHECK_EQ(leat_sem_acquire(sem, 3), 0);
+}
+
+/* Also when somebody waits. */
+TEST_DEATH_TASK(sem_over_release_waiting, "2 permits released, but only 1 are taken")
+{
+	leat_group group;
+	leat_sem sem;
+
+	leat_sem_init(&sem, 3, 0);
+	CHECK_EQ(leat_sem_acquire(&sem, 1), 0);
+	make(&group);
+	CHECK_EQ(leat_go_in(&group, sem_take_all, &sem), 0);
+	while (leat_sem_try_acquire(&sem, 1) == 0) {
+		leat_sem_release(&sem, 1);
+		leat_yield();
+	}
+	leat_sem_release(&sem, 2);
+}
+
+TEST_DEATH(sem_acquire_until_null, "leat_sem_acquire_until")
+{
+	CHECK_EQ(leat_sem_acquire_until(NULL, 1, 0), 0);
+}
+
+TEST_DEATH(sem_available_null, "leat_sem_available")
+{
+	CHECK_EQ(leat_sem_available(NULL), 0);
+}
+
+static int never(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+TEST_DEATH_TASK(sem_on_acquire_of_null, "leat_sem_on_acquire")
+{
+	CHECK_EQ(leat_sem_on_acquire(NULL, 1, NULL, never, NULL), 0);
+}
+
+TEST_DEATH_TASK(sem_on_acquire_negative, "leat_sem_on_acquire")
+{
+	leat_sem sem;
+
+	leat_sem_init(&sem, 3, 0);
+	CHECK_EQ(leat_sem_on_acquire(&sem, -1, NULL, never, NULL), 0);
+}
+
+TEST_DEATH_TASK(mutex_unlock_unlocked_says, "'main' (1) unlocks it, but nobody holds it")
+{
+	leat_mutex mutex = LEAT_MUTEX_INIT;
+
+	leat_mutex_unlock(&mutex);
+}
+
+LEAT_TASK(mutex_unlock_of_another, (leat_mutex *, mutex))
+{
+	leat_mutex_unlock(mutex);
+}
+
+TEST_DEATH_TASK(mutex_unlock_by_another_says, "unlocks it, but 'main' (1) holds it")
+{
+	leat_mutex mutex = LEAT_MUTEX_INIT;
+	leat_group group;
+
+	make(&group);
+	leat_mutex_lock(&mutex);
+	CHECK_EQ(leat_go_in(&group, mutex_unlock_of_another, &mutex), 0);
+	finish(&group);
+}
+
+static void mutex_lock_outside(void *arg)
+{
+	leat_mutex_lock(arg);
+}
+
+TEST_DEATH_TASK(mutex_unlock_of_thread, "but another thread or forked task")
+{
+	leat_mutex mutex = LEAT_MUTEX_INIT;
+	struct foreign foreign;
+
+	foreign_start(&foreign, mutex_lock_outside, &mutex);
+	foreign_join(&foreign);
+	leat_mutex_unlock(&mutex);
+}
+
+TEST_DEATH_TASK(mutex_lock_until_twice, "leat_mutex_lock_until")
+{
+	leat_mutex mutex = LEAT_MUTEX_INIT;
+
+	leat_mutex_lock(&mutex);
+	CHECK_EQ(leat_mutex_lock_until(&mutex, leat_in(LEAT_MS)), 0);
+}
+
+TEST_DEATH_TASK(mutex_lock_until_null, "leat_mutex_lock_until")
+{
+	CHECK_EQ(leat_mutex_lock_until(NULL, leat_in(LEAT_MS)), 0);
+}
+
+TEST_DEATH_TASK(mutex_try_lock_null, "leat_mutex_try_lock")
+{
+	CHECK_EQ(leat_mutex_try_lock(NULL), 0);
+}
+
+TEST_DEATH_TASK(mutex_unlock_null, "leat_mutex_unlock")
+{
+	leat_mutex_unlock(NULL);
+}
+
+TEST_DEATH_TASK(cond_wait_without_mutex, "leat_cond_wait_until")
+{
+	leat_cond cond = LEAT_COND_INIT;
+
+	CHECK_EQ(leat_cond_wait_until(&cond, NULL, leat_in(LEAT_MS)), 0);
+}
+
+TEST_DEATH_TASK(cond_broadcast_null, "leat_cond_broadcast")
+{
+	leat_cond_broadcast(NULL);
+}
+
+TEST_DEATH_TASK(once_of_null, "leat_once_do")
+{
+	leat_once_do(NULL, once_again, NULL);
+}
+
+TEST_DEATH(waitgroup_done_null, "leat_waitgroup_done")
+{
+	leat_waitgroup_done(NULL);
+}
+
+TEST_DEATH_TASK(waitgroup_wait_null, "leat_waitgroup_wait")
+{
+	CHECK_EQ(leat_waitgroup_wait(NULL), 0);
+}
+
+TEST_DEATH(waitgroup_overflow, "count 2 plus 9223372036854775807 is out of range")
+{
+	leat_waitgroup wg = LEAT_WAITGROUP_INIT;
+
+	leat_waitgroup_add(&wg, 2);
+	leat_waitgroup_add(&wg, INT64_MAX);
+}
+
+TEST_DEATH(barrier_init_null, "leat_barrier_init")
+{
+	leat_barrier_init(NULL, 1);
+}
+
+TEST_DEATH_TASK(barrier_wait_until_null, "leat_barrier_wait_until")
+{
+	CHECK_EQ(leat_barrier_wait_until(NULL, leat_in(LEAT_MS)), 0);
+}
+
+/* Blocking in a no-park scope is misuse; what need not block is not. */
+TEST_DEATH_TASK(mutex_no_park, "would block in a no-park scope (semaphore)")
+{
+	leat_mutex mutex = LEAT_MUTEX_INIT;
+	leat_sem sem;
+
+	leat_sem_init(&sem, 1, 0);
+	leat_no_park_begin();
+	leat_mutex_lock(&mutex);
+	leat_mutex_unlock(&mutex);
+	CHECK_EQ(leat_sem_acquire(&sem, 1), 0);
+	CHECK_EQ(leat_sem_acquire(&sem, 1), 0);
 }
 
 TEST_DEATH_TASK(chan_close_twice, "leat_channel_close")

@@ -695,6 +695,28 @@ TEST_DEATH_TASK(ticker_stop_null, "leat_ticker_stop")
 	leat_ticker_stop(NULL);
 }
 
+TEST_DEATH_TASK(ticker_without_place, "leat_ticker_create")
+{
+	CHECK_EQ(leat_ticker_create(NULL, LEAT_S), 0);
+}
+
+/* While the last tick's task has not run; later it is a use of freed memory. */
+static int stop_twice(void *arg)
+{
+	leat_ticker *ticker;
+
+	(void)arg;
+	CHECK_EQ(leat_ticker_create(&ticker, LEAT_S), 0);
+	leat_ticker_stop(ticker);
+	leat_ticker_stop(ticker);
+	return 0;
+}
+
+TEST_DEATH(ticker_stop_twice, "the ticker is stopped already")
+{
+	CHECK_EQ(leat_run(LEAT_OPTIONS(.workers = 1), stop_twice, NULL), 0);
+}
+
 TEST_DEATH_TASK(ticker_channel_null, "leat_ticker_channel")
 {
 	CHECK(leat_ticker_channel(NULL) == NULL);
