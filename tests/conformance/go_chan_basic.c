@@ -63,6 +63,57 @@ TEST_BOTH(go_fifo_unbuffered, 100)
 	leat_chan_unref(chan);
 }
 
+LEAT_TASK(note_received, (leat_chan(int), chan), (int, expected), (bool, by_select))
+{
+	int value = -1;
+
+	if (by_select)
+		CHECK_EQ(leat_select(leat_case_recv(chan, &value)), 0);
+	else
+		CHECK_EQ(leat_recv(chan, &value), 0);
+	CHECK_EQ(value, expected);
+}
+
+LEAT_TASK(send_number, (leat_chan(int), chan), (int, number), (bool, by_select))
+{
+	if (by_select)
+		CHECK_EQ(leat_select(leat_case_send(chan, number)), 0);
+	else
+		CHECK_EQ(leat_send(chan, number), 0);
+}
+
+/*
+ * The order that fifo.go rests on, where it can be seen: those who wait on a
+ * channel, in a select or not, are served in the order of their coming.
+ */
+TEST_SIM(go_fifo_waiters, 100)
+{
+	for (size_t cap = 0; cap < 3; cap++) {
+		leat_chan(int) chan = leat_chan_make(int, cap);
+		leat_group group;
+		int value = -1;
+
+		start(&group);
+		for (int i = 0; i < FIFO_N; i++) {
+			leat_go_in(&group, note_received, chan, i, i % 3 == 1);
+			settle();
+		}
+		for (int i = 0; i < FIFO_N; i++)
+			CHECK_EQ(leat_send(chan, i), 0);
+		CHECK_EQ(leat_group_wait(&group), 0);
+		for (int i = 0; i < FIFO_N; i++) {
+			leat_go_in(&group, send_number, chan, i, i % 3 == 1);
+			settle();
+		}
+		for (int i = 0; i < FIFO_N; i++) {
+			CHECK_EQ(leat_recv(chan, &value), 0);
+			CHECK_EQ(value, i);
+		}
+		finish(&group);
+		leat_chan_unref(chan);
+	}
+}
+
 LEAT_TASK(pass_on, (leat_chan(int), left), (leat_chan(int), right))
 {
 	int value = -1;

@@ -4,6 +4,8 @@
  */
 #include "go_chan.h"
 
+#include <pthread.h>
+
 /* TestChan, for each capacity from 0 to 199. */
 
 /* Receives one value, or learns that the channel is closed. */
@@ -67,9 +69,12 @@ static void check_send_blocks(size_t cap)
 
 		CHECK_EQ(leat_recv(chan, &value), 0);
 		CHECK_EQ(value, i);	/* the blocked sender's comes last */
+		if (i > 0)
+			continue;
+		finish(&group);		/* one receive is enough for it to go on */
+		CHECK_EQ(result, 0);
+		CHECK_EQ(leat_chan_len(chan), cap);
 	}
-	finish(&group);
-	CHECK_EQ(result, 0);
 	leat_chan_unref(chan);
 }
 
@@ -94,24 +99,49 @@ static void check_close(size_t cap)
 	leat_chan_unref(chan);
 }
 
+/* The same in a select, of a receive or of a send. */
+LEAT_TASK(select_outcome, (leat_chan(int), chan), (bool, send), (int *, ret_value),
+	  (int *, ret_result))
+{
+	int taken;
+
+	if (send)
+		taken = leat_select(leat_case_send_ok(chan, 1, ret_result));
+	else
+		taken = leat_select(leat_case_recv_ok(chan, ret_value, ret_result));
+	CHECK_EQ(taken, 0);
+}
+
 static void check_close_unblocks(size_t cap)
 {
-	leat_chan(int) chan = leat_chan_make(int, cap);
+	leat_chan(int) empty = leat_chan_make(int, cap);
+	leat_chan(int) full = leat_chan_make(int, cap);
+	int value[4] = { -1, -1, 0, 0 };
+	int result[4] = { 1, 1, 1, 1 };
 	leat_group group;
-	int value = -1;
-	int result = 1;
 
+	for (size_t i = 0; i < cap; i++)
+		CHECK_EQ(leat_send(full, 0), 0);
 	start(&group);
-	leat_go_in(&group, recv_outcome, chan, &value, &result);
+	leat_go_in(&group, recv_outcome, empty, &value[0], &result[0]);
+	leat_go_in(&group, select_outcome, empty, false, &value[1], &result[1]);
+	leat_go_in(&group, send_outcome, full, 1, &result[2]);
+	leat_go_in(&group, select_outcome, full, true, &value[3], &result[3]);
 	if (leat_sim_seed() != 0) {
 		settle();
-		CHECK_EQ(result, 1);
+		for (int i = 0; i < 4; i++)
+			CHECK_EQ(result[i], 1);
 	}
-	leat_close(chan);
+	leat_close(empty);
+	leat_close(full);
 	finish(&group);
-	CHECK_EQ(result, LEAT_ECLOSED);
-	CHECK_EQ(value, 0);
-	leat_chan_unref(chan);
+	for (int i = 0; i < 4; i++) {
+		CHECK_EQ(result[i], LEAT_ECLOSED);
+		CHECK_EQ(value[i], 0);
+	}
+	CHECK_EQ(leat_chan_len(full), cap);
+	leat_chan_unref(full);
+	leat_chan_unref(empty);
 }
 
 LEAT_TASK(send_count, (leat_chan(int), chan), (int, n))
@@ -324,6 +354,86 @@ TEST_BOTH(go_nonblock_select_race, 100)
 TEST_BOTH(go_nonblock_select_race2, 100)
 {
 	nonblock_select_race(true);
+}
+
+enum { POLLED = 8 };
+
+struct poller {
+	leat_chan(int) chans[POLLED];
+	leat_chan(bool) done;
+	int n;
+	int found;
+};
+
+LEAT_TASK(move_token, (struct poller *, p), (int, n))
+{
+	for (int i = 0; i < n; i++) {
+		leat_chan(int) from = p->chans[i % POLLED];
+		leat_chan(int) to = p->chans[(i + 1) % POLLED];
+		int value;
+
+		CHECK_EQ(leat_send(to, 1), 0);
+		if (leat_try_recv(from, &value) != 0)
+			CHECK_EQ(leat_recv(to, &value), 0);
+	}
+}
+
+/* A thread of its own, because tasks that talk to each other share a worker. */
+static void *poll_token(void *arg)
+{
+	struct poller *p = arg;
+	int value;
+
+	for (int i = 0; i < p->n; i++) {
+		leat_case cases[POLLED + 1];
+		int taken;
+
+		for (int k = 0; k < POLLED; k++)
+			cases[k] = leat_case_recv(p->chans[k], &value);
+		cases[POLLED] = leat_case_default;
+		taken = leat_select_cases(cases, POLLED + 1);
+		if (taken < 0)
+			break;
+		p->found++;
+		leat_send(p->chans[taken], value);
+	}
+	leat_send(p->done, true);
+	return NULL;
+}
+
+/*
+ * The property of TestNonblockSelectRace with both sides at full speed: one task
+ * moves a token round a ring of channels, a second token appearing before the
+ * first is taken, so that one of the channels is always ready; another polls
+ * them in a thread of its own, and puts back what it has got.
+ */
+TEST_WITH(go_nonblock_select_race_moving, .workers = 1)
+{
+	struct poller p = { .n = scaled(100000) };
+	leat_group group;
+	pthread_t thread;
+	size_t left = 0;
+	bool ignored;
+
+	for (int i = 0; i < POLLED; i++)
+		p.chans[i] = leat_chan_make(int, 3);
+	p.done = leat_chan_make(bool, 1);
+	CHECK_EQ(leat_send(p.chans[0], 1), 0);
+	start(&group);
+	REQUIRE(pthread_create(&thread, NULL, poll_token, &p) == 0);
+	while (leat_try_recv(p.done, &ignored) == -EAGAIN) {
+		leat_go_in(&group, move_token, &p, 1000);
+		CHECK_EQ(leat_group_wait(&group), 0);
+	}
+	pthread_join(thread, NULL);
+	finish(&group);
+	CHECK_EQ(p.found, p.n);
+	for (int i = 0; i < POLLED; i++) {
+		left += leat_chan_len(p.chans[i]);
+		leat_chan_unref(p.chans[i]);
+	}
+	CHECK_EQ(left, 1);
+	leat_chan_unref(p.done);
 }
 
 LEAT_TASK(self_select, (leat_chan(int), chan), (int, self), (int, n))

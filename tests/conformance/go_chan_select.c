@@ -5,6 +5,9 @@
  */
 #include "go_chan.h"
 
+#include <pthread.h>
+#include <sched.h>
+
 struct shifter {
 	unsigned calls;
 	unsigned shift;
@@ -344,6 +347,108 @@ TEST_WITH(go_doubleselect, .workers = 2)
 TEST_SIM(go_doubleselect_sim, 200)
 {
 	double_select(50);
+}
+
+struct pair_of_threads {
+	leat_chan(int) chan;
+	leat_chan(int) dummy;
+	leat_chan(bool) done;
+	pthread_barrier_t attached;
+	int rounds[2];		/* atomic: begun by each of the two */
+	bool select_sends;
+	int n;
+};
+
+/*
+ * Both begin a round at the same time, give or take what is random: then what one
+ * does falls into each step of what the other does.
+ */
+static void begin_round(struct pair_of_threads *p, int self)
+{
+	int round = __atomic_add_fetch(&p->rounds[self], 1, __ATOMIC_ACQ_REL);
+
+	while (__atomic_load_n(&p->rounds[1 - self], __ATOMIC_ACQUIRE) < round)
+		sched_yield();
+	for (volatile uint64_t i = leat_random(256); i > 0; i--)
+		;
+}
+
+/* From here on a deadlock waits for this thread to block, too. */
+static void attach(struct pair_of_threads *p)
+{
+	CHECK_EQ(leat_thread_attach(), 0);
+	pthread_barrier_wait(&p->attached);
+}
+
+static void *select_in_thread(void *arg)
+{
+	struct pair_of_threads *p = arg;
+	int value = -1;
+
+	attach(p);
+	for (int i = 0; i < p->n; i++) {
+		begin_round(p, 0);
+		if (p->select_sends)
+			CHECK_EQ(leat_select(leat_case_send(p->dummy, -1),
+					     leat_case_send(p->chan, i)), 1);
+		else
+			CHECK_EQ(leat_select(leat_case_recv(p->dummy, &value),
+					     leat_case_recv(p->chan, &value)), 1);
+		CHECK_EQ(value, p->select_sends ? -1 : i);
+	}
+	leat_send(p->done, true);
+	return NULL;
+}
+
+static void *plain_in_thread(void *arg)
+{
+	struct pair_of_threads *p = arg;
+	int value = -1;
+
+	attach(p);
+	for (int i = 0; i < p->n; i++) {
+		begin_round(p, 1);
+		if (p->select_sends) {
+			CHECK_EQ(leat_recv(p->chan, &value), 0);
+			CHECK_EQ(value, i);
+		} else {
+			CHECK_EQ(leat_send(p->chan, i), 0);
+		}
+	}
+	leat_send(p->done, true);
+	return NULL;
+}
+
+/*
+ * select2.go's two tasks, each in a thread of its own and so at the same time,
+ * and both ways round: with nobody else to wake them, one lost wake-up is a
+ * deadlock.
+ */
+TEST_WITH(go_select2_threads, .workers = 1)
+{
+	struct pair_of_threads p = { .n = scaled(20000) };
+	pthread_t threads[2];
+	bool ignored;
+
+	p.chan = leat_chan_make(int, 0);
+	p.dummy = leat_chan_make(int, 0);
+	p.done = leat_chan_make(bool, 2);
+	pthread_barrier_init(&p.attached, NULL, 3);
+	for (int round = 0; round < 2; round++) {
+		p.select_sends = round == 1;
+		p.rounds[0] = p.rounds[1] = 0;
+		REQUIRE(pthread_create(&threads[0], NULL, select_in_thread, &p) == 0);
+		REQUIRE(pthread_create(&threads[1], NULL, plain_in_thread, &p) == 0);
+		pthread_barrier_wait(&p.attached);
+		for (int i = 0; i < 2; i++)
+			CHECK_EQ(leat_recv(p.done, &ignored), 0);
+		pthread_join(threads[0], NULL);
+		pthread_join(threads[1], NULL);
+	}
+	pthread_barrier_destroy(&p.attached);
+	leat_chan_unref(p.done);
+	leat_chan_unref(p.dummy);
+	leat_chan_unref(p.chan);
 }
 
 /* Bytes that the library holds, by its allocator hook. */
