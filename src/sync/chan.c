@@ -9,6 +9,10 @@
  *   - at most one of the queues has such waiters, except that one select may
  *     wait in both (a task never meets itself);
  *   - closed or abandoned: neither queue has any.
+ * One exception: a select that was passed over before it armed (S3, S4 in
+ * select.c) may wait, claimable, while the buffer has elements or room, until it
+ * has scanned again (S5).  Nothing may be given to it past the buffer: that
+ * would overtake older elements.
  * Waiters whose claim was won by a timeout, a cancel or another case of their
  * select stay in the queue until their task takes them out; they are skipped.
  *
@@ -149,7 +153,8 @@ static inline __attribute__((always_inline)) int send_locked(leat_channel *c, co
 
 	if (leat__unlikely(c->flags != 0))
 		return LEAT_ECLOSED;
-	if (c->nrecv > 0 && (w = claim_first(&c->recvq, &c->nrecv, me)) != NULL) {
+	if (c->nrecv > 0 && c->count == 0 &&
+	    (w = claim_first(&c->recvq, &c->nrecv, me)) != NULL) {
 		copy(w->elem, elem, c->elem_size);
 		push_wake(wake, w, 0);
 		return 0;
@@ -223,6 +228,8 @@ bool leat__chan_ready_locked(leat_channel *c, bool send, const struct leat__task
 {
 	if (c->flags != 0 || (send ? c->count < c->cap : c->count > 0))
 		return true;
+	if (send && c->count > 0)
+		return false; /* a receiver that waits will find the buffer first */
 	leat__list_for_each(node, send ? &c->recvq : &c->sendq) {
 		struct leat__waiter *w = leat__container_of(node, struct leat__waiter, node);
 
@@ -472,7 +479,8 @@ void leat_channel_close(leat_channel *c)
 	}
 	leat__store_relaxed(&c->flags, c->flags | LEAT__CH_CLOSED);
 	changed(c);
-	close_queue(c, false, &wake);
+	if (c->count == 0)
+		close_queue(c, false, &wake);
 	close_queue(c, true, &wake);
 	leat__chan_unlock(c, w);
 	leat__chan_wake(reversed(wake));
