@@ -48,7 +48,12 @@
 
 #include "sync/chan.h"
 
-enum { MAX_DEFAULT_SCANS = 8, DROP_ON_STACK = 512 };
+#ifdef LEAT_FAULTS
+enum { MAX_DEFAULT_SCANS = 0 }; /* the last resort at once: its allocation must be reached */
+#else
+enum { MAX_DEFAULT_SCANS = 8 };
+#endif
+enum { DROP_ON_STACK = 512 };
 
 /* Lives in leat_case._waiter. */
 struct state {

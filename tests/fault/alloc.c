@@ -1,0 +1,156 @@
+/*
+ * Every allocation site of the library made to fail once: no crash, nothing
+ * leaked, an error code where one is promised, and the next run works again.
+ *
+ * The sites count themselves (rt/fault.h); LEAT_ALLOC_SITES is their number
+ * in the source, so a site that the scenario does not pass fails the test.
+ */
+#include <stdatomic.h>
+
+#include "rt/fault.h"
+#include "test.h"
+
+static atomic_llong bytes_out;	/* allocated and not released */
+
+static void *counted_alloc(void *ctx, size_t size, size_t align)
+{
+	void *p = NULL;
+
+	(void)ctx;
+	if (posix_memalign(&p, align < sizeof(void *) ? sizeof(void *) : align, size) != 0)
+		return NULL;
+	atomic_fetch_add(&bytes_out, (long long)size);
+	return p;
+}
+
+static void counted_release(void *ctx, void *ptr, size_t size)
+{
+	(void)ctx;
+	free(ptr);
+	atomic_fetch_sub(&bytes_out, (long long)size);
+}
+
+struct big {
+	char bytes[1000];
+};
+
+LEAT_TASK_ERR(with_result, (int, i))
+{
+	int *slot = leat_group_result_slot();
+
+	if (!slot)
+		return -ENOMEM;
+	*slot = i;
+	return 0;
+}
+
+/* Receives that nobody wants, of an element too large for the stack. */
+static int drop_large(void)
+{
+	leat_chan(struct big) c = leat_chan_make(struct big, 1);
+	struct big big = { { 1 } };
+	int r;
+
+	if (!c)
+		return -ENOMEM;
+	leat_send(c, big);
+	r = leat_channel_recv(LEAT__RAW(c), NULL, LEAT_FOREVER);
+	if (r == 0) {
+		leat_case sel = leat_recv_case(LEAT__RAW(c), NULL, NULL);
+
+		leat_send(c, big);
+		r = leat_select_cases(&sel, 1);
+	}
+	leat_chan_unref(c);
+	return r < 0 ? r : 0;
+}
+
+enum { MANY = 20 };
+
+/* In a fault build a default locks all channels; more than 16 need a list of them. */
+static int many_with_default(void)
+{
+	leat_chan(int) c = leat_chan_make(int, 1);
+	leat_case cases[MANY + 1];
+	int r, v;
+
+	if (!c)
+		return -ENOMEM;
+	for (int i = 0; i < MANY; i++)
+		cases[i] = leat_recv_case(LEAT__RAW(c), &v, NULL);
+	cases[MANY] = leat_case_default;
+	r = leat_select_cases(cases, MANY + 1);
+	leat_chan_unref(c);
+	return r == LEAT_DEFAULT ? 0 : r;
+}
+
+static int main_task(void *arg)
+{
+	leat_local_key key;
+	leat_ticker *ticker;
+	int results[4], r;
+	leat_group g;
+
+	(void)arg;
+	r = drop_large();
+	if (r == 0)
+		r = many_with_default();
+	if (r == 0)
+		r = leat_local_key_create(&key, NULL);
+	if (r == 0)
+		r = leat_local_set(key, &g);
+	if (r == 0) {
+		r = leat_ticker_create(&ticker, LEAT_MS);
+		if (r == 0)
+			leat_ticker_stop(ticker);
+	}
+	if (r < 0)
+		return r;
+	r = leat_group_init(&g, LEAT_GROUP_OPTIONS(.result_size = sizeof(int), .limit = 2));
+	if (r < 0)
+		return r;
+	for (int i = 0; i < 4 && r == 0; i++)
+		r = leat_go_in(&g, with_result, i);
+	if (leat_group_wait(&g) < 0 && r == 0)
+		r = leat_group_error(&g, NULL);
+	if (r == 0)
+		CHECK_EQ(leat_results(&g, results, 4), 4);
+	leat_group_release(&g);
+	return r;
+}
+
+static int scenario(void)
+{
+	leat_options o = { .size = sizeof(o),
+			   .workers = 2,
+			   .allocator = { counted_alloc, counted_release, NULL } };
+	int r = leat_run(&o, main_task, NULL), r2;
+
+	o.sim_seed = 7;
+	r2 = leat_run(&o, main_task, NULL);
+	CHECK_EQ(atomic_load(&bytes_out), 0);
+	return r < 0 ? r : r2;
+}
+
+TEST_PLAIN(every_site_fails_once)
+{
+	const struct leat__fault_site *site;
+	size_t n;
+
+	REQUIRE(scenario() == 0);
+	site = leat__fault_sites(&n);
+	CHECK_EQ(n, LEAT_ALLOC_SITES);
+	for (size_t i = 0; i < n; i++) {
+		int r;
+
+		leat__fault_arm(site[i].site);
+		r = scenario();
+		leat__fault_arm(NULL);
+		if (site[i].failed != 1 || r >= 0)
+			fprintf(stderr, "site %s: failed %llu times, the run returned %d\n",
+				site[i].site, (unsigned long long)site[i].failed, r);
+		CHECK_EQ(site[i].failed, 1);
+		CHECK_EQ(r, -ENOMEM);
+	}
+	CHECK_EQ(scenario(), 0);
+}
