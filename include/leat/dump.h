@@ -26,10 +26,12 @@ typedef struct leat_stats {
 LEAT_BEGIN_DECLS
 
 /*
- * Writes to fd every task with its name, id, group, state, what it waits for
- * and since when; then the workers and the counters.  Tasks that run while it
- * writes may be shown in an older state.  Safe in a signal handler.  Returns 0
- * or a negative errno of write(2).
+ * Writes to fd every task with its name, id, group, state, what it waits for,
+ * since when and in which function of yours (not where libleat.a is linked in; gdb
+ * knows, see gdb/leat-gdb.py); then the workers, the threads outside and the
+ * counters.  Tasks that run while it writes may be shown in an older state.
+ * Safe in a signal handler; keeps errno.  Uses two file descriptors while it runs.
+ * Returns 0, -EINVAL when no runtime runs, or a negative errno of write(2).
  */
 LEAT_API int leat_dump(int fd);
 

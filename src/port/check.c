@@ -650,6 +650,11 @@ void leat__thread_set_name(const char *name)
 	(void)name;
 }
 
+int leat__thread_number(void)
+{
+	return 1;
+}
+
 /* t runs on when it is woken, or at deadline. */
 static void sleep_in(struct vthread *t, uint32_t *futex, int64_t deadline)
 {

@@ -281,3 +281,8 @@ void leat__thread_set_name(const char *name)
 {
 	prctl(PR_SET_NAME, (unsigned long)name, 0, 0, 0);
 }
+
+int leat__thread_number(void)
+{
+	return (int)syscall(SYS_gettid);
+}

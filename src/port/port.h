@@ -64,7 +64,36 @@ uint64_t leat__memory_available(void);
 /* Bits that nobody can guess. */
 uint64_t leat__random_seed(void);
 
-/* The name of the calling thread, as shown by ps and gdb. */
+/* The name of the calling thread, as shown by ps and gdb; its number there. */
 void leat__thread_set_name(const char *name);
+int leat__thread_number(void);
+
+/*
+ * For dumps: safe in a signal handler, and errno stays as it was.
+ */
+
+/* Writes all n bytes; 0 or a negative errno. */
+int leat__write_all(int fd, const void *bytes, size_t n);
+
+/*
+ * Reads memory that may be gone or be written meanwhile: the kernel copies it, so
+ * there is no fault.  Nothing can be read when no pipe is to be had.
+ */
+struct leat__probe {
+	int fd[2];		/* -1: none */
+};
+void leat__probe_open(struct leat__probe *probe);
+bool leat__probe_read(const struct leat__probe *probe, void *to, const void *from, size_t n);
+void leat__probe_close(struct leat__probe *probe);
+
+/* The function that contains pc, of any module that has a symbol table. */
+struct leat__symbol {
+	char module[40];	/* file name without directory; "" if pc is in no file */
+	char name[56];		/* "": not known */
+	uint64_t offset;	/* in the function; without a name, in the module */
+};
+void leat__symbol_find(uintptr_t pc, struct leat__symbol *ret_symbol);
+/* The mapping of code that contains pc. */
+bool leat__code_range(uintptr_t pc, uintptr_t *ret_start, uintptr_t *ret_end);
 
 #endif

@@ -10,6 +10,9 @@
 #include "rt/sim.h"
 #include "rt/timer.h"
 
+struct leat__list leat__threads = { &leat__threads, &leat__threads };
+static struct leat__lock threads_lock;
+
 static void detach(struct leat__thread *thread)
 {
 	if (leat__rt && thread->attached_to == leat__rt->number)
@@ -19,8 +22,13 @@ static void detach(struct leat__thread *thread)
 
 static void thread_end(void *arg)
 {
-	detach(arg);
-	free(arg);
+	struct leat__thread *thread = arg;
+
+	detach(thread);
+	leat__lock_acquire(&threads_lock, LEAT__RANK_MEMORY);
+	leat__list_remove(&thread->all);
+	leat__lock_release(&threads_lock);
+	free(thread);
 }
 
 /* The stand-in of a foreign thread; made at its first call and kept until it ends. */
@@ -38,6 +46,11 @@ struct leat__thread *leat__thread_self(void)
 		thread->task.flags = LEAT__T_FOREIGN;
 		thread->task.type = &foreign_type;
 		thread->task.stack = &thread->waiting;
+		thread->task.state = LEAT__RUNNING;
+		thread->number = leat__thread_number();
+		leat__lock_acquire(&threads_lock, LEAT__RANK_MEMORY);
+		leat__list_append(&leat__threads, &thread->all);
+		leat__lock_release(&threads_lock);
 	}
 	thread->task.scope = leat__rt ? leat__rt->root : NULL;
 	if (leat__rt && thread->attached_to != leat__rt->number) {
@@ -220,7 +233,7 @@ int leat_sleep_until(int64_t when)
 	if (w && when <= leat__time_now())
 		return leat_yield();
 	leat__arm(t, true);
-	r = leat__park(t, LEAT__WHY_SLEEP, NULL, when);
+	r = leat__park(t, LEAT__WHY_SLEEP, &when, when);
 	return r == -ETIMEDOUT ? 0 : r;
 }
 

@@ -6,13 +6,21 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "rt/dump.h"
 #include "rt/idle.h"
+#include "rt/look.h"
 #include "rt/sim.h"
 
 void leat__deadlock(struct leat__runtime *rt)
 {
+	struct leat__look l;
+
 	leat__log("deadlock: every task is blocked, and no timer, thread or event can wake one");
-	leat_dump(STDERR_FILENO);
+	leat__look_begin(&l, rt->options.log ? -1 : STDERR_FILENO);
+	l.stopped = true;
+	leat__dump_tasks(&l);
+	leat__say_cycle(&l);
+	(void)leat__look_end(&l);
 	if (rt->sim)
 		leat__log("seed %llu (replay with LEAT_SIM=%llu)",
 			  (unsigned long long)leat__sim_seed_of(rt->sim),

@@ -1,100 +1,192 @@
 /*
- * leat_dump: every record of every slab that is not free.  It takes no lock
- * and calls only what is safe in a signal handler.
+ * leat_dump: every task, worker and thread outside; and the counters.  How it looks
+ * at what others change meanwhile is in look.h.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "rt/dump.h"
+#include "rt/look.h"
 #include "rt/park.h"
-#include "rt/timer.h"
+
+/* Reads what only its owner writes, plainly: an old value is good enough. */
+#define RACY __attribute__((noinline, no_sanitize_thread))
 
 static const char *const state_name[] = {
 	[LEAT__FREE] = "free",	     [LEAT__READY] = "ready",	[LEAT__RUNNING] = "running",
 	[LEAT__INLINE] = "joining", [LEAT__PARKED] = "blocked", [LEAT__WAITING] = "waiting",
 };
 
-static int put(int fd, const char *text, size_t n)
+static void dump_wait(struct leat__look *l, const struct leat__task *t, const struct leat__task *at)
 {
-	while (n > 0) {
-		ssize_t k = write(fd, text, n);
+	int64_t since = t->wait_since;
 
-		if (k < 0)
-			return -EIO;
-		text += k;
-		n -= (size_t)k;
-	}
-	return 0;
+	if (t->state == LEAT__PARKED &&
+	    (!t->stack || !leat__look_at(l, &since, &t->stack->wait_since)))
+		return;
+	leat__say(l, " ");
+	leat__say_time(l, l->now - since);
+	leat__say(l, ": ");
+	leat__say_wait(l, t, at);
+	if (t->state == LEAT__PARKED)
+		leat__say_site(l, t);
 }
 
-static int dump_task(int fd, const struct leat__task *t)
+static void dump_task(struct leat__look *l, const struct leat__task *t, const struct leat__task *at,
+		      void *ctx)
 {
-	uint8_t state = leat__load_relaxed(&t->state), why = leat__load_relaxed(&t->why);
-	const struct leat__stack *s = t->stack;
-	char line[256];
-	int n;
+	int number;
 
-	n = snprintf(line, sizeof(line), "task %llu '%s' %s", (unsigned long long)t->id,
-		     leat__task_name_of(t), state_name[state]);
-	if (t->scope && t->scope->name)
-		n += snprintf(line + n, sizeof(line) - (size_t)n, " group '%s'", t->scope->name);
-	if ((state == LEAT__PARKED && s) || state == LEAT__WAITING)
-		n += snprintf(line + n, sizeof(line) - (size_t)n, ": %s", leat__why_name[why]);
-	if (state == LEAT__PARKED && s)
-		n += snprintf(line + n, sizeof(line) - (size_t)n, " %p for %lld us",
-			      s->wait_object, (long long)(leat_now() - s->wait_since) / 1000);
-	line[n++] = '\n';
-	return put(fd, line, (size_t)n);
+	(void)ctx;
+	leat__say_task(l, t);
+	if ((t->flags & LEAT__T_FOREIGN) &&
+	    leat__look_at(l, &number, &leat__container_of(at, struct leat__thread, task)->number))
+		leat__say(l, " %d", number);
+	leat__say(l, " %s", t->state <= LEAT__WAITING ? state_name[t->state] : "?");
+	if (t->state == LEAT__PARKED || t->state == LEAT__WAITING)
+		dump_wait(l, t, at);
+	if (!(t->flags & LEAT__T_FOREIGN)) {
+		leat__say(l, "; ");
+		leat__say_group(l, t->scope);
+	}
+	leat__say(l, "\n");
+}
+
+void leat__dump_tasks(struct leat__look *l)
+{
+	leat__look_tasks(l, dump_task, NULL);
+}
+
+/* One field of what may be gone; 0 then. */
+#define FIELD(l, ptr)                                                         \
+	({                                                                    \
+		__typeof__(*(ptr)) leat__v = 0;                               \
+		leat__look_at((l), &leat__v, (ptr)) ? leat__v : 0;            \
+	})
+
+static void dump_worker(struct leat__look *l, struct leat__worker *w, int index)
+{
+	const struct leat__task *cur = FIELD(l, &w->cur);
+	int32_t queued = (int32_t)(FIELD(l, &w->deque.bottom) - FIELD(l, &w->deque.top));
+
+	leat__say(l, "worker %d ", index);
+	if (cur) {
+		leat__say(l, "running ");
+		leat__say_task_at(l, cur);
+	} else {
+		leat__say(l, FIELD(l, &w->idle) ? "asleep" : "searching");
+	}
+	leat__say(l, ": %d queued, %u of them pinned, %llu timers\n",
+		  (queued > 0 ? queued : 0) + (FIELD(l, &w->lifo) ? 1 : 0) +
+		  (int)FIELD(l, &w->inbox_len),
+		  FIELD(l, &w->inbox_len), (unsigned long long)FIELD(l, &w->wheel.count));
+}
+
+static void add_counters(leat_stats *out, const struct leat__counters *c)
+{
+	out->spawned += c->spawned;
+	out->ended += c->ended;
+	out->refused += c->refused;
+	out->parked += c->parked;
+	out->switches += c->switches;
+	out->steals += c->steals;
+	out->wakes += c->wakes;
+	out->sleeps += c->sleeps;
+	out->timers += c->timers;
+}
+
+/* What of w is needed for the counters. */
+struct part {
+	struct leat__counters counters;
+	struct leat__task *cur;
+	struct leat__stack *stack, *reserve;
+	uint32_t stack_count;
+};
+
+static RACY void read_part(struct part *part, const struct leat__worker *w)
+{
+	part->counters = w->counters;
+	part->cur = w->cur;
+	part->stack = w->stack;
+	part->reserve = w->reserve;
+	part->stack_count = w->stack_count;
+}
+
+static bool look_at_part(struct leat__look *l, struct part *part, const struct leat__worker *w)
+{
+	return leat__look_at(l, &part->counters, &w->counters) &&
+	       leat__look_at(l, &part->cur, &w->cur) &&
+	       leat__look_at(l, &part->stack, &w->stack) &&
+	       leat__look_at(l, &part->reserve, &w->reserve) &&
+	       leat__look_at(l, &part->stack_count, &w->stack_count);
+}
+
+/* l NULL: the caller knows that the runtime stays. */
+static void collect(struct leat__look *l, struct leat__runtime *rt, leat_stats *out)
+{
+	uint64_t unused = leat__load_relaxed(&rt->stacks_pooled);
+
+	for (int i = 0; i < rt->nworkers; i++) {
+		const struct leat__worker *w = rt->worker[i];
+		struct part part;
+
+		if (!l)
+			read_part(&part, w);
+		else if (!look_at_part(l, &part, w))
+			continue;
+		add_counters(out, &part.counters);
+		unused += part.stack_count + (part.reserve ? 1 : 0);
+		/* A scheduler loop stands on a stack, too. */
+		if (!part.cur && part.stack && part.stack != &w->native)
+			unused++;
+	}
+	out->stacks = leat__load_relaxed(&rt->stacks_made) + leat__load_relaxed(&rt->stacks_large);
+	out->stacks_in_use = out->stacks > unused ? out->stacks - unused : 0;
+	out->workers = (uint64_t)rt->nworkers;
+}
+
+static void dump_counters(struct leat__look *l)
+{
+	leat_stats s = { 0 };
+
+	collect(l, l->rt, &s);
+	leat__say(l, "counters: spawned %llu, ended %llu, refused %llu, parked %llu, "
+		  "switches %llu, ",
+		  (unsigned long long)s.spawned, (unsigned long long)s.ended,
+		  (unsigned long long)s.refused, (unsigned long long)s.parked,
+		  (unsigned long long)s.switches);
+	leat__say(l, "steals %llu, wakes %llu, sleeps %llu, timers %llu, stacks %llu, "
+		  "in use %llu\n",
+		  (unsigned long long)s.steals, (unsigned long long)s.wakes,
+		  (unsigned long long)s.sleeps, (unsigned long long)s.timers,
+		  (unsigned long long)s.stacks, (unsigned long long)s.stacks_in_use);
 }
 
 int leat_dump(int fd)
 {
-	struct leat__runtime *rt = leat__rt;
-	int r = 0;
+	struct leat__look l;
 
-	if (!rt)
+	if (!leat__rt)
 		return -EINVAL;
-	for (unsigned c = 0; c < LEAT__SIZE_CLASSES; c++) {
-		for (struct leat__slab *slab = leat__load_acquire(&rt->slabs[c]); slab && r == 0;
-		     slab = slab->next) {
-			/* Acquire: pairs with the release in carve(). */
-			uint32_t n = leat__load_acquire(&slab->carved);
-
-			for (uint32_t i = 0; i < n && r == 0; i++) {
-				struct leat__task *t = (struct leat__task *)(slab->records +
-									     (size_t)i * slab->size);
-
-				if (leat__load_relaxed(&t->state) != LEAT__FREE)
-					r = dump_task(fd, t);
-			}
-		}
-	}
-	return r;
+	leat__look_begin(&l, fd);
+	leat__dump_tasks(&l);
+	for (int i = 0; i < l.rt->nworkers; i++)
+		dump_worker(&l, l.rt->worker[i], i);
+	leat__say(&l, "%llu tasks, %u of them in the common queue; %llu threads attached "
+		  "and not blocked\n",
+		  (unsigned long long)l.tasks, leat__load_relaxed(&l.rt->injector_len),
+		  (unsigned long long)leat__load_relaxed(&l.rt->attached));
+	dump_counters(&l);
+	return leat__look_end(&l);
 }
 
 int leat_stats_get(leat_stats *stats)
 {
-	struct leat__runtime *rt = leat__rt;
 	leat_stats out = { .size = sizeof(out) };
 
-	if (!rt)
+	if (!leat__rt)
 		return -EINVAL;
-	for (int i = 0; i < rt->nworkers; i++) {
-		const struct leat__counters *c = &rt->worker[i]->counters;
-
-		out.spawned += leat__load_relaxed(&c->spawned);
-		out.ended += leat__load_relaxed(&c->ended);
-		out.refused += leat__load_relaxed(&c->refused);
-		out.parked += leat__load_relaxed(&c->parked);
-		out.switches += leat__load_relaxed(&c->switches);
-		out.steals += leat__load_relaxed(&c->steals);
-		out.wakes += leat__load_relaxed(&c->wakes);
-		out.sleeps += leat__load_relaxed(&c->sleeps);
-		out.timers += leat__load_relaxed(&c->timers);
-	}
-	out.stacks = leat__load_relaxed(&rt->stacks_made);
-	out.workers = (uint64_t)rt->nworkers;
+	collect(NULL, leat__rt, &out);
 	if (stats->size < sizeof(out))
 		out.size = stats->size;
 	memcpy(stats, &out, out.size);

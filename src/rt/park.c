@@ -25,6 +25,7 @@ const char *const leat__why_name[] = {
 	[LEAT__WHY_AFTER] = "timer",
 	[LEAT__WHY_ON_RECV] = "channel receive (no stack)",
 	[LEAT__WHY_ON_ACQUIRE] = "semaphore (no stack)",
+	[LEAT__WHY_DEADLINE] = "group deadline",
 };
 
 /* A deadline of a parked task: on its stack. */
@@ -196,6 +197,7 @@ int leat__park(struct leat__task *t, enum leat__why why, const void *object, int
 	struct leat__worker *w = leat__self();
 
 	leat__store_relaxed(&t->why, why);
+	t->stack->task = t;
 	t->stack->wait_object = object;
 	leat__store_relaxed(&t->state, LEAT__PARKED);
 	if (leat__likely(w != NULL)) {

@@ -59,6 +59,8 @@ enum leat__why {
 	LEAT__WHY_AFTER,
 	LEAT__WHY_ON_RECV,
 	LEAT__WHY_ON_ACQUIRE,
+	LEAT__WHY_DEADLINE,
+	LEAT__WHYS,
 };
 
 enum leat__task_flag {
@@ -107,7 +109,10 @@ struct leat__task {
 	const leat_task_type *type; /* (c) */
 	struct leat__task *next; /* (L) link in a queue or free list */
 	struct leat__stack *stack; /* (o) of a parked task */
-	struct leat__ext *ext;	/* (o) rare things; with LEAT__T_EXT */
+	union {
+		struct leat__ext *ext; /* (o) rare things; with LEAT__T_EXT */
+		int64_t wait_since; /* (o) of a wait without a stack, for dumps */
+	};
 	uint64_t id;		/* (c) */
 	uint8_t shield;		/* (o) nesting of leat_shield_begin */
 	uint8_t no_park;	/* (o) nesting of leat_no_park_begin */
@@ -153,8 +158,9 @@ struct leat__stack {
 	struct leat__stack *next; /* (L) in a pool */
 	struct leat__list all;	/* (L: memory_lock) in rt->all_stacks */
 	/* of the task */
-	const void *wait_object; /* (a) for dumps */
-	int64_t wait_since;	/* (a) */
+	const struct leat__task *task; /* for dumps, as the next two: who parked here last */
+	const void *wait_object;
+	int64_t wait_since;
 	unsigned valgrind_id;
 #ifdef LEAT__ASAN
 	void *fake_stack;
@@ -241,6 +247,8 @@ struct leat__thread {
 	uint32_t futex;		/* (a) 1: ready */
 	struct leat__stack waiting; /* only what it waits for is used */
 	uint64_t attached_to;	/* (o) number of the runtime it counts in; 0: none */
+	int number;		/* (c) of the thread, as gdb shows it */
+	struct leat__list all;	/* (L: of leat__threads) */
 };
 
 struct leat__runtime {
@@ -272,7 +280,9 @@ struct leat__runtime {
 	struct leat__stack *stacks; /* (L: memory_lock) */
 	struct leat__stack_slab *stack_slabs; /* (L: memory_lock) */
 	struct leat__list all_stacks; /* (L: memory_lock) */
-	uint64_t stacks_made;	/* (a) */
+	uint64_t stacks_made;	/* (a) slots */
+	uint64_t stacks_large;	/* (a) stacks of their own mapping */
+	uint64_t stacks_pooled;	/* (L: memory_lock, a) in stacks */
 	uint64_t memory_limit;	/* (c) bytes that tasks may use */
 	uint64_t memory_used;	/* (a) by records and stacks ever handed out */
 	bool can_guard;		/* (a) guard markers without a mapping each */
@@ -292,6 +302,9 @@ struct leat__runtime {
 
 /* One runtime a process at a time. */
 extern struct leat__runtime *leat__rt;
+
+/* All stand-ins, for dumps. */
+extern struct leat__list leat__threads;
 
 /* Threads that are no workers: their stand-in, made at first use; NULL without memory. */
 struct leat__thread *leat__thread_self(void);

@@ -89,7 +89,7 @@ static struct leat__worker *worker_make(struct leat__runtime *rt, int index)
 	w->budget = w->quantum;
 	w->random = rt->sim ? leat__sim_seed_of(rt->sim) : leat__random_seed();
 	leat__wheel_init(&w->wheel, rt->sim ? leat__sim_now(rt->sim) : leat__clock(), rt->sim ? 0 : 13);
-	w->clock = leat__clock();
+	w->clock = rt->sim ? leat__sim_now(rt->sim) : leat__clock();
 	w->seen = leat__alloc(leat__seen_size(rt->nworkers));
 	if (!w->seen || leat__stack_worker_init(w) < 0) {
 		worker_free(rt, w);

@@ -190,6 +190,7 @@ struct leat__task *leat__wait_create(struct leat__scope *s, const leat_task_type
 	t->flags = LEAT__T_WAIT;
 	leat__store_relaxed(&t->state, LEAT__WAITING);
 	leat__store_relaxed(&t->why, why);
+	t->wait_since = w ? w->clock : leat__clock();
 	leat__scope_link(t);	/* K4 */
 	if (w)
 		leat__count(&w->counters.spawned, 1);

@@ -134,6 +134,7 @@ struct leat__stack *leat__stack_get(struct leat__worker *w)
 	while (rt->stacks && w->stack_count < CACHE_BATCH) {
 		s = rt->stacks;
 		rt->stacks = s->next;
+		leat__store_relaxed(&rt->stacks_pooled, rt->stacks_pooled - 1);
 		s->next = w->stacks;
 		w->stacks = s;
 		w->stack_count++;
@@ -159,6 +160,7 @@ static void spill(struct leat__worker *w)
 		w->stack_count--;
 		s->next = rt->stacks;
 		rt->stacks = s;
+		leat__store_relaxed(&rt->stacks_pooled, rt->stacks_pooled + 1);
 	}
 	leat__lock_release(&rt->memory_lock);
 	if (leat__unlikely(leat__load_relaxed(&rt->memory_low)))
@@ -201,6 +203,7 @@ struct leat__stack *leat__stack_make_large(size_t size)
 	s->low = base + page;
 	s->map = base;
 	s->map_size = bytes;
+	leat__fetch_add(&leat__rt->stacks_large, 1);
 	enlist(leat__rt, s);
 	return s;
 }
@@ -210,6 +213,7 @@ void leat__stack_free_large(struct leat__stack *s)
 	leat__lock_acquire(&leat__rt->memory_lock, LEAT__RANK_MEMORY);
 	delist(s);
 	leat__lock_release(&leat__rt->memory_lock);
+	leat__fetch_sub(&leat__rt->stacks_large, 1);
 	leat__map_release(s->map, s->map_size);
 }
 

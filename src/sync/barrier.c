@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 
+#include "rt/look.h"
 #include "sync/waitq.h"
 
 void leat_barrier_init(leat_barrier *barrier, uint32_t n)
@@ -81,4 +82,24 @@ int leat_barrier_wait(leat_barrier *barrier)
 int leat_barrier_wait_until(leat_barrier *barrier, int64_t deadline)
 {
 	return wait(barrier, deadline, __func__);
+}
+
+/*
+ * For dumps.
+ */
+
+static void describe(struct leat__look *l, const void *object)
+{
+	leat_barrier b;
+
+	leat__say(l, " %p", object);
+	if (leat__look_at(l, &b, (const leat_barrier *)object))
+		leat__say(l, " (%u of %u there)", b._arrived, b._parties);
+}
+
+__attribute__((constructor)) static void set_kind(void)
+{
+	static const struct leat__kind kind = { describe, NULL, NULL };
+
+	leat__kind_set(LEAT__WHY_BARRIER, &kind);
 }

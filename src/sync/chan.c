@@ -604,3 +604,46 @@ int leat_channel_on_recv(leat_channel *c, leat_group *group,
 		leat__ready(wake);
 	return 0;
 }
+
+/*
+ * For dumps.
+ */
+
+void leat__chan_say(struct leat__look *l, const void *object)
+{
+	leat_channel c;
+
+	leat__say(l, " %p", object);
+	if (!leat__look_at(l, &c, (const leat_channel *)object))
+		return;
+	leat__say(l, " (");
+	if (c.where) {
+		leat__say(l, "made at ");
+		leat__say_name(l, c.where);
+		leat__say(l, ", ");
+	}
+	leat__say(l, "%llu of %llu buffered, %s)", (unsigned long long)c.count,
+		  (unsigned long long)c.cap,
+		  c.flags & LEAT__CH_ABANDONED ? "abandoned"
+		  : c.flags & LEAT__CH_CLOSED  ? "closed"
+						: "open");
+}
+
+static void describe_on_recv(struct leat__look *l, const void *args)
+{
+	const struct leat__task *at = (const struct leat__task *)args - 1;
+	const leat_channel *c;
+
+	if (leat__look_at(l, &c, (leat_channel *const *)&at->object))
+		leat__chan_say(l, c);
+}
+
+__attribute__((constructor)) static void set_kinds(void)
+{
+	static const struct leat__kind channel = { leat__chan_say, NULL, NULL };
+	static const struct leat__kind on_recv = { describe_on_recv, NULL, NULL };
+
+	leat__kind_set(LEAT__WHY_SEND, &channel);
+	leat__kind_set(LEAT__WHY_RECV, &channel);
+	leat__kind_set(LEAT__WHY_ON_RECV, &on_recv);
+}

@@ -4,6 +4,7 @@
 #ifndef LEAT_SYNC_CHAN_H
 #define LEAT_SYNC_CHAN_H
 
+#include "rt/look.h"
 #include "rt/park.h"
 
 struct leat_channel {
@@ -44,6 +45,9 @@ bool leat__chan_ready_locked(leat_channel *c, bool send, const struct leat__task
 /* Under the lock: queues w, or takes it out if it still is in. */
 void leat__chan_enqueue(leat_channel *c, bool send, struct leat__waiter *w);
 void leat__chan_dequeue(leat_channel *c, bool send, struct leat__waiter *w);
+
+/* For dumps: what lies at c, if it is a channel. */
+void leat__chan_say(struct leat__look *l, const void *c);
 
 /* w: the calling worker or NULL; the same for both.  NULL, too, to hold several. */
 static inline void leat__chan_lock(leat_channel *c, struct leat__worker *w)

@@ -66,7 +66,8 @@ int leat__deadline_set(struct leat__scope *s, int64_t when)
 	t->type = &deadline_type;
 	t->id = leat__task_new_id(w);
 	t->flags = LEAT__T_WAIT;
-	leat__store_relaxed(&t->why, LEAT__WHY_AFTER);
+	t->wait_since = leat__time_now();
+	leat__store_relaxed(&t->why, LEAT__WHY_DEADLINE);
 	leat__store_relaxed(&t->state, LEAT__WAITING);
 	d->scope = s;
 	d->task = t;

@@ -39,6 +39,7 @@
 
 #include <errno.h>
 
+#include "rt/look.h"
 #include "rt/timer.h"
 
 #define STARVING_NS LEAT_MS
@@ -306,4 +307,35 @@ void leat_mutex_unlock(leat_mutex *mutex)
 {
 	check(__func__, mutex);
 	leat__mutex_unlock(mutex, self(), __func__);
+}
+
+/*
+ * For dumps.
+ */
+
+static const struct leat__task *owner_at(struct leat__look *l, const void *object)
+{
+	leat_mutex mutex;
+
+	if (!leat__look_at(l, &mutex, (const leat_mutex *)object))
+		return NULL;
+	return (const struct leat__task *)(uintptr_t)owner_of(mutex._state);
+}
+
+static void describe(struct leat__look *l, const void *object)
+{
+	const struct leat__task *owner = owner_at(l, object);
+
+	leat__say(l, " %p", object);
+	if (owner) {
+		leat__say(l, " held by ");
+		leat__say_task_at(l, owner);
+	}
+}
+
+__attribute__((constructor)) static void set_kind(void)
+{
+	static const struct leat__kind kind = { describe, owner_at, "held by" };
+
+	leat__kind_set(LEAT__WHY_MUTEX, &kind);
 }

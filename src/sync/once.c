@@ -8,6 +8,7 @@
  *   others	O5 lock the queue; DONE: unlock, done
  *		O6 append a waiter, arm, unlock, park
  */
+#include "rt/look.h"
 #include "sync/waitq.h"
 
 enum { DONE = 1 };
@@ -62,4 +63,35 @@ void leat_once_do(leat_once *once, void (*fn)(void *arg), void *arg)
 			     "which would wait for itself; call what you need directly",
 			     leat__task_name_of(me), (unsigned long long)me->id);
 	wait(once, me);
+}
+
+/*
+ * For dumps.
+ */
+
+static const struct leat__task *runner_at(struct leat__look *l, const void *object)
+{
+	leat_once once;
+
+	if (!leat__look_at(l, &once, (const leat_once *)object) || once._state == DONE)
+		return NULL;
+	return (const struct leat__task *)(uintptr_t)once._state;
+}
+
+static void describe(struct leat__look *l, const void *object)
+{
+	const struct leat__task *runner = runner_at(l, object);
+
+	leat__say(l, " %p", object);
+	if (runner) {
+		leat__say(l, " run by ");
+		leat__say_task_at(l, runner);
+	}
+}
+
+__attribute__((constructor)) static void set_kind(void)
+{
+	static const struct leat__kind kind = { describe, runner_at, "run by" };
+
+	leat__kind_set(LEAT__WHY_ONCE, &kind);
 }

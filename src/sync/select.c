@@ -323,8 +323,7 @@ static int block(struct select *s)
 		}
 	} while (r == -EINTR);
 	if (r == -EAGAIN) {
-		r = leat__park(s->me, LEAT__WHY_SELECT, s->nready > 0 ? at(s, 0)->chan : NULL,
-			       s->deadline);		/* S6 */
+		r = leat__park(s->me, LEAT__WHY_SELECT, s, s->deadline); /* S6 */
 		if (r >= 0) {
 			s->cases[r].status = state_of(&s->cases[r])->waiter.result;
 			if (s->cases[r].op == LEAT_OP_RECV && !s->cases[r].elem.recv &&
@@ -389,4 +388,45 @@ int leat_select_cases(leat_case *cases, size_t n)
 	if (s.unwanted != small)
 		leat__free(s.unwanted, bytes);
 	return r;
+}
+
+/*
+ * For dumps.
+ */
+
+enum { MAX_DESCRIBED = 16 };
+
+static void describe(struct leat__look *l, const void *object)
+{
+	struct select s;
+	leat_case c;
+
+	if (!leat__look_at(l, &s, (const struct select *)object))
+		return;
+	leat__say(l, " of %u cases:", s.n);
+	for (uint32_t i = 0; i < s.n; i++) {
+		if (i == MAX_DESCRIBED) {
+			leat__say(l, " ...");
+			return;
+		}
+		if (!leat__look_at(l, &c, &s.cases[i]))
+			return;
+		leat__say(l, "%s", i > 0 ? "," : "");
+		if (!is_channel_op(&c)) {
+			leat__say(l, c.op == LEAT_OP_UNTIL ? " deadline" : " order");
+			continue;
+		}
+		leat__say(l, c.op == LEAT_OP_SEND ? " send" : " receive");
+		if (c.chan)
+			leat__chan_say(l, c.chan);
+		else
+			leat__say(l, " NULL");
+	}
+}
+
+__attribute__((constructor)) static void set_kind(void)
+{
+	static const struct leat__kind kind = { describe, NULL, NULL };
+
+	leat__kind_set(LEAT__WHY_SELECT, &kind);
 }

@@ -32,6 +32,7 @@
  */
 #include <errno.h>
 
+#include "rt/look.h"
 #include "rt/spawn.h"
 #include "sync/waitq.h"
 
@@ -336,4 +337,36 @@ int leat_sem_on_acquire(leat_sem *sem, int64_t n, leat_group *group, int (*fn)(v
 	if (mine)
 		leat__ready_fifo(t);
 	return 0;
+}
+
+/*
+ * For dumps.
+ */
+
+static void describe(struct leat__look *l, const void *object)
+{
+	leat_sem sem;
+
+	leat__say(l, " %p", object);
+	if (leat__look_at(l, &sem, (const leat_sem *)object))
+		leat__say(l, " (%lld of %lld free)",
+			  (long long)(sem._state >= 0 ? sem._state : ~sem._state),
+			  (long long)sem._size);
+}
+
+static void describe_on_acquire(struct leat__look *l, const void *args)
+{
+	struct on_acquire o;
+
+	if (leat__look_at(l, &o, (const struct on_acquire *)args))
+		describe(l, o.sem);
+}
+
+__attribute__((constructor)) static void set_kinds(void)
+{
+	static const struct leat__kind acquire = { describe, NULL, NULL };
+	static const struct leat__kind on_acquire = { describe_on_acquire, NULL, NULL };
+
+	leat__kind_set(LEAT__WHY_SEM, &acquire);
+	leat__kind_set(LEAT__WHY_ON_ACQUIRE, &on_acquire);
 }

@@ -15,6 +15,7 @@
  */
 #include <errno.h>
 
+#include "rt/look.h"
 #include "sync/waitq.h"
 
 static inline int64_t count_of(int64_t state)
@@ -119,4 +120,24 @@ int leat_waitgroup_wait(leat_waitgroup *wg)
 int leat_waitgroup_wait_until(leat_waitgroup *wg, int64_t deadline)
 {
 	return wait(wg, deadline, __func__);
+}
+
+/*
+ * For dumps.
+ */
+
+static void describe(struct leat__look *l, const void *object)
+{
+	leat_waitgroup wg;
+
+	leat__say(l, " %p", object);
+	if (leat__look_at(l, &wg, (const leat_waitgroup *)object))
+		leat__say(l, " (count %lld)", (long long)count_of(wg._count));
+}
+
+__attribute__((constructor)) static void set_kind(void)
+{
+	static const struct leat__kind kind = { describe, NULL, NULL };
+
+	leat__kind_set(LEAT__WHY_WAITGROUP, &kind);
 }
