@@ -41,8 +41,9 @@ bool waits;			/* T is off its worker, or about to be */
 bool alive;			/* T's waiter and timer exist: T is in the call */
 byte given, used;
 
+/* The object's lock may be biased to this worker (bias.pml): taking it drains nothing. */
 #define LOCK(l)								\
-	atomic { DRAINED(me) && mem[l] == 0 -> mem[l] = 1 }
+	atomic { mem[l] == 0 && (l == OLOCK || DRAINED(me)) -> mem[l] = 1 }
 #define UNLOCK(l) ST(me, l, 0)
 
 inline make_ready()						/* W3 */
