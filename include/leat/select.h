@@ -12,6 +12,9 @@
  *
  * Of several ready cases one is taken at random, with equal chance.  Each
  * operand is evaluated once.  A case whose channel is NULL is never ready.
+ * A send's value lives until the end of the enclosing block: build an array of cases in
+ * the block that selects, not in the body of an if of its own.
+ *
  * The same channel may occur in several cases; a send and a receive of one
  * select never meet each other.
  */

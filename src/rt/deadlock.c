@@ -27,7 +27,6 @@ void leat__deadlock(struct leat__runtime *rt)
 			  (unsigned long long)leat__sim_seed_of(rt->sim));
 	if (rt->options.abort_on_deadlock)
 		abort();
-	rt->deadlocked = true;
 	leat__store_relaxed(&rt->stopping, 1);
 	for (int i = 0; i < rt->nworkers; i++)
 		leat__wake_worker(rt->worker[i]);

@@ -352,7 +352,9 @@ static void sleep_deep(struct leat__worker *w)
 		leat__fence_heavy();				/* I5 */
 	if (LEAT__MUTANT(SLEEP_NO_RECHECK) || !anything_queued(w)) { /* I6 */
 		leat__lock_acquire(&rt->idle_lock, LEAT__RANK_IDLE);
-		deadlock = is_deadlock(rt);
+		/* One of the workers reports it. */
+		deadlock = !rt->deadlocked && is_deadlock(rt);
+		rt->deadlocked |= deadlock;
 		leat__lock_release(&rt->idle_lock);
 		if (deadlock)
 			leat__deadlock(rt);

@@ -291,7 +291,7 @@ struct leat__runtime {
 	uint64_t attached;	/* (a) foreign threads that are attached and not blocked */
 	uint64_t external;	/* (a) things that may wake a task from outside */
 	int main_result;
-	bool deadlocked;
+	bool deadlocked;	/* (L: idle_lock) */
 	bool has_guard_failed;
 	leat_options options;	/* (c) */
 	int (*main_fn)(void *);

@@ -161,6 +161,7 @@ struct leat__task *leat__sim_find_work(struct leat__worker *w)
 			leat__futex_wait(&w->futex, 0, leat__clock() + LEAT_MS);
 			leat__store_relaxed(&w->futex, 0);
 		} else if (leat__load_relaxed(&rt->injector_len) == 0) {
+			rt->deadlocked = true;
 			leat__deadlock(rt);
 		}
 	}

@@ -5,6 +5,16 @@
 #ifndef LEAT_DETAIL_MACROS_H
 #define LEAT_DETAIL_MACROS_H
 
+/*
+ * A wrong type must not compile.  gcc before 14 and clang before 16 only warn
+ * where an argument or a handle has another pointer type, or is a number; this
+ * makes it the error that it is for later compilers (and for C++).
+ */
+#ifndef __cplusplus
+#pragma GCC diagnostic error "-Wincompatible-pointer-types"
+#pragma GCC diagnostic error "-Wint-conversion"
+#endif
+
 #define LEAT__CAT_(a, b) a##b
 #define LEAT__CAT(a, b) LEAT__CAT_(a, b)
 

@@ -9,6 +9,8 @@
 #ifndef LEAT_DETAIL_TYPED_H
 #define LEAT_DETAIL_TYPED_H
 
+#include <leat/detail/macros.h>
+
 struct leat__both;
 struct leat__send_only;
 struct leat__recv_only;
