@@ -24,11 +24,12 @@ struct node {
 	uint8_t colour;
 	uint32_t parent;
 	uint32_t next;		/* the edge to follow next */
-	uint32_t by_scope;	/* permutation: indices in the order of scope */
 };
 
+/* In pages of its own: a report must not depend on the user's allocator. */
 struct graph {
 	struct node *node;	/* in the order of task */
+	uint32_t *by_scope;	/* indices in the order of scope */
 	uint32_t n, cap;
 };
 
@@ -74,7 +75,7 @@ static uint32_t first_of(const struct graph *g, const void *scope)
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
-		if ((const void *)g->node[g->node[middle].by_scope].scope < scope)
+		if ((const void *)g->node[g->by_scope[middle]].scope < scope)
 			low = middle + 1;
 		else
 			high = middle;
@@ -82,24 +83,15 @@ static uint32_t first_of(const struct graph *g, const void *scope)
 	return low;
 }
 
-static bool sort(struct graph *g)
+static void sort(struct graph *g)
 {
-	size_t bytes = g->n * sizeof(uint32_t);
-	uint32_t *order = leat__alloc(bytes ? bytes : 1);
-
-	if (!order)
-		return false;
 	qsort(g->node, g->n, sizeof(*g->node), by_task);
 	for (uint32_t i = 0; i < g->n; i++)
-		order[i] = i;
-	qsort_r(order, g->n, sizeof(*order), by_scope, g->node);
-	for (uint32_t i = 0; i < g->n; i++)
-		g->node[i].by_scope = order[i];
+		g->by_scope[i] = i;
+	qsort_r(g->by_scope, g->n, sizeof(*g->by_scope), by_scope, g->node);
 	for (uint32_t i = 0; i < g->n; i++)
 		if (g->node[i].why == LEAT__WHY_GROUP || g->node[i].why == LEAT__WHY_LIMIT)
 			g->node[i].next = first_of(g, g->node[i].object);
-	leat__free(order, bytes ? bytes : 1);
-	return true;
 }
 
 /* The next edge of node i, or n: none is left. */
@@ -109,7 +101,7 @@ static uint32_t follow(struct graph *g, uint32_t i)
 
 	if (node->why == LEAT__WHY_GROUP || node->why == LEAT__WHY_LIMIT) {
 		while (node->next < g->n) {
-			uint32_t member = g->node[node->next].by_scope;
+			uint32_t member = g->by_scope[node->next];
 
 			if ((const void *)g->node[member].scope != node->object)
 				break;
@@ -216,21 +208,19 @@ void leat__say_cycle(struct leat__look *l)
 	size_t bytes;
 
 	leat__look_tasks(l, count, &g.cap);
-	bytes = (g.cap + 1) * sizeof(*g.node);
-	g.node = leat__alloc(bytes);
+	bytes = (g.cap + 1) * (sizeof(*g.node) + sizeof(*g.by_scope));
+	g.node = leat__map_reserve(bytes, leat__page_size());
 	if (!g.node) {
 		leat__say(l, "no memory to look for a cycle\n");
 		return;
 	}
+	g.by_scope = (uint32_t *)(g.node + g.cap + 1);
 	leat__look_tasks(l, add, &g);
-	if (!sort(&g)) {
-		leat__say(l, "no memory to look for a cycle\n");
-	} else {
-		last = search(&g, &first);
-		if (last < g.n)
-			say_circle(l, &g, first, last);
-		else
-			leat__say(l, "no cycle: what the tasks wait for has no owner among them\n");
-	}
-	leat__free(g.node, bytes);
+	sort(&g);
+	last = search(&g, &first);
+	if (last < g.n)
+		say_circle(l, &g, first, last);
+	else
+		leat__say(l, "no cycle: what the tasks wait for has no owner among them\n");
+	leat__map_release(g.node, bytes);
 }
