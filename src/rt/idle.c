@@ -134,6 +134,16 @@ void leat__wake_one(struct leat__runtime *rt)
 	}
 }
 
+void leat__notify_timer(struct leat__worker *w)
+{
+	if (w) {
+		leat__notify(w);
+		return;
+	}
+	leat__wake_worker(leat__rt->worker[0]);
+	leat__wake_for_injector(leat__rt);
+}
+
 void leat__wake_for_injector(struct leat__runtime *rt)
 {
 	struct leat__worker *w;
@@ -304,6 +314,23 @@ static int64_t first_timer(struct leat__worker *w, bool timekeeper)
 	return first;
 }
 
+/*
+ * Until when w may sleep; under idle_lock, after I5.  One sleeper is the timekeeper.
+ * When it has fallen asleep for longer than a timer that was set afterwards, whoever
+ * was woken for that takes over.
+ */
+static int64_t wake_time(struct leat__worker *w)
+{
+	struct leat__runtime *rt = w->rt;
+	int64_t first = first_timer(w, true);
+
+	if (!w->idle || (rt->timekeeper >= 0 && rt->timekeeper_until <= first))
+		return first_timer(w, false);
+	rt->timekeeper = w->index;
+	rt->timekeeper_until = first;
+	return first;
+}
+
 /* Sleeps unless woken already; takes the wake-up. */
 static void sleep_until(struct leat__worker *w, int64_t deadline)
 {
@@ -334,7 +361,8 @@ static bool is_deadlock(struct leat__runtime *rt)
 static void sleep_deep(struct leat__worker *w)
 {
 	struct leat__runtime *rt = w->rt;
-	bool timekeeper, deadlock = false;
+	int64_t deadline;
+	bool deadlock;
 
 	leat__lock_acquire(&rt->idle_lock, LEAT__RANK_IDLE);	/* I4 */
 	w->idle = true;
@@ -342,9 +370,6 @@ static void sleep_deep(struct leat__worker *w)
 	rt->idle = w;
 	rt->nidle++;
 	rt->nsearching--;
-	if (rt->timekeeper < 0)
-		rt->timekeeper = w->index;
-	timekeeper = rt->timekeeper == w->index;
 	leat__store_relaxed(&rt->need_wake, rt->nsearching == 0);
 	leat__lock_release(&rt->idle_lock);
 
@@ -355,11 +380,12 @@ static void sleep_deep(struct leat__worker *w)
 		/* One of the workers reports it. */
 		deadlock = !rt->deadlocked && is_deadlock(rt);
 		rt->deadlocked |= deadlock;
+		deadline = wake_time(w);
 		leat__lock_release(&rt->idle_lock);
 		if (deadlock)
 			leat__deadlock(rt);
 		else
-			sleep_until(w, first_timer(w, timekeeper)); /* I8 */
+			sleep_until(w, deadline);		/* I8 */
 	}
 
 	leat__lock_acquire(&rt->idle_lock, LEAT__RANK_IDLE);	/* I7 */

@@ -15,6 +15,11 @@ size_t leat__seen_size(int nworkers);
 void leat__wake_one(struct leat__runtime *rt);
 /* Wakes w, whatever it does in its sleep. */
 void leat__wake_worker(struct leat__worker *w);
+/*
+ * After a timer was set in w's wheel by w, or (NULL) in worker 0's by a thread: we may
+ * compute on, so somebody else must know the time.
+ */
+void leat__notify_timer(struct leat__worker *w);
 /* After a push from a thread that is no worker. */
 void leat__wake_for_injector(struct leat__runtime *rt);
 

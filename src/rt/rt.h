@@ -269,6 +269,7 @@ struct leat__runtime {
 	int nsearching;		/* (L: idle_lock) */
 	struct leat__worker *dozing; /* (a) the searcher that sleeps between looks */
 	int timekeeper;		/* (L: idle_lock) who wakes for the timers of all; -1 */
+	int64_t timekeeper_until; /* (L: idle_lock) when it does so at the latest */
 
 	__attribute__((aligned(64))) struct leat__lock injector_lock;
 	struct leat__task *injector_first, *injector_last; /* (L: injector_lock) */

@@ -255,9 +255,6 @@ int leat_after(leat_group *group, int64_t when, int (*fn)(void *arg), void *arg)
 	w = leat__self();
 	if (leat__timer_set_wait(w ? &w->wheel : &leat__rt->worker[0]->wheel, &a->timer, t))
 		leat__ready_fifo(t);
-	if (w)
-		leat__notify(w); /* we may compute on: an idle worker must know the time */
-	else
-		leat__wake_for_injector(leat__rt);
+	leat__notify_timer(w);
 	return 0;
 }

@@ -85,10 +85,7 @@ static int set(leat_ticker *ticker)
 	leat__lock_release(&ticker->lock);
 	if (mine)
 		leat__ready_fifo(t);
-	if (w)
-		leat__notify(w); /* we may compute on: an idle worker must know the time */
-	else
-		leat__wake_for_injector(leat__rt);
+	leat__notify_timer(w);
 	return 0;
 }
 

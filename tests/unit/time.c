@@ -459,6 +459,59 @@ TEST(after_foreign)
 }
 
 /*
+ * The same when all workers are asleep, one of them until a much later timer: they
+ * must hear of the earlier one.
+ */
+struct asleep {
+	leat_group group;
+	leat_waitgroup ran;
+	leat_chan(int) over;
+	int64_t when;
+};
+
+static int after_asleep(void *arg)
+{
+	struct asleep *a = arg;
+
+	a->when = leat_now();
+	leat_waitgroup_done(&a->ran);
+	return 0;
+}
+
+static void *after_all_asleep(void *arg)
+{
+	struct asleep *a = arg;
+
+	for (int i = 0; i < 3; i++) {
+		int64_t when;
+
+		CHECK_EQ(leat_sleep(20 * LEAT_MS), 0);
+		leat_waitgroup_add(&a->ran, 1);
+		when = leat_in(LEAT_MS);
+		CHECK_EQ(leat_after(&a->group, when, after_asleep, a), 0);
+		CHECK_EQ(leat_waitgroup_wait_until(&a->ran, when + LEAT_S), 0);
+		CHECK(a->when >= when);
+	}
+	CHECK_EQ(leat_send(a->over, 1), 0);
+	return NULL;
+}
+
+/* The main task waits at once, so that its worker falls asleep before the others. */
+TEST_WITH(after_foreign_asleep, .workers = 4)
+{
+	struct asleep a = { .ran = LEAT_WAITGROUP_INIT, .over = leat_chan_make(int, 1) };
+	pthread_t thread;
+	int value;
+
+	REQUIRE(leat_group_init(&a.group, LEAT_GROUP_OPTIONS(.shared = true)) == 0);
+	REQUIRE(pthread_create(&thread, NULL, after_all_asleep, &a) == 0);
+	CHECK_EQ(leat_recv_until(a.over, &value, leat_in(5 * LEAT_S)), 0);
+	pthread_join(thread, NULL);
+	CHECK_EQ(finish(&a.group), 0);
+	leat_chan_unref(a.over);
+}
+
+/*
  * Tickers.
  */
 
