@@ -58,7 +58,7 @@ enum { DROP_ON_STACK = 512 };
 /* Lives in leat_case._waiter. */
 struct state {
 	struct leat__waiter waiter;
-	uint32_t order;		/* the permutation: position -> case */
+	leat_case *at;		/* the permutation: the case at this position */
 	uint32_t version;	/* of the channel at the scan */
 };
 _Static_assert(sizeof(struct state) <= sizeof(((leat_case *)0)->_waiter), "leat_case is too small");
@@ -69,6 +69,9 @@ struct select {
 	uint32_t nready;	/* positions that hold channels: the permutation's length */
 	struct leat__task *me;
 	void *unwanted;		/* where a receive into NULL goes */
+	size_t unwanted_size;	/* bytes that it needs */
+	uint64_t random;	/* bits for the permutation */
+	uint32_t random_left;	/* 16 bits at a time */
 	int64_t deadline;
 	bool has_default, ordered;
 	leat_channel *drop_of;	/* the channel whose element is in unwanted */
@@ -82,7 +85,7 @@ static inline struct state *state_of(leat_case *c)
 /* The case at position i of the permutation. */
 static inline leat_case *at(struct select *s, uint32_t i)
 {
-	return &s->cases[state_of(&s->cases[i])->order];
+	return state_of(&s->cases[i])->at;
 }
 
 static bool is_channel_op(const leat_case *c)
@@ -102,25 +105,41 @@ static void parse(struct select *s)
 			s->ordered = true;
 		else if (c->op == LEAT_OP_UNTIL)
 			s->deadline = c->deadline < s->deadline ? c->deadline : s->deadline;
-		else if (c->chan)
-			state_of(&s->cases[s->nready++])->order = i;
+		else if (c->chan) {
+			state_of(&s->cases[s->nready++])->at = c;
+			if (c->op == LEAT_OP_RECV && !c->elem.recv &&
+			    c->chan->elem_size >= s->unwanted_size)
+				s->unwanted_size = c->chan->elem_size;
+		}
 	}
 }
 
-/* Fisher and Yates. */
-static void shuffle(struct select *s)
+/*
+ * One step of Fisher and Yates: draws the case for position i from the rest.
+ * 16 random bits a step are enough: the bias is below n / 65536.
+ */
+static inline leat_case *draw(struct select *s, uint32_t i)
 {
-	if (s->ordered)
-		return;
-	for (uint32_t i = s->nready; i > 1; i--) {
-		uint32_t j = (uint32_t)leat_random(i);
-		uint32_t *a = &state_of(&s->cases[i - 1])->order;
-		uint32_t *b = &state_of(&s->cases[j])->order;
-		uint32_t keep = *a;
+	leat_case **a = &state_of(&s->cases[i])->at, **b, *keep = *a;
+	uint32_t n = s->nready - i;
 
-		*a = *b;
-		*b = keep;
+	if (s->ordered || n == 1)
+		return keep;
+	if (n > 4096)
+		i += (uint32_t)leat_random(n);
+	else {
+		if (s->random_left == 0) {
+			s->random = leat_random(UINT64_MAX);
+			s->random_left = 4;
+		}
+		i += (uint32_t)(((s->random & 0xffff) * n) >> 16);
+		s->random >>= 16;
+		s->random_left--;
 	}
+	b = &state_of(&s->cases[i])->at;
+	*a = *b;
+	*b = keep;
+	return *a;
 }
 
 /* Under the channel's lock. */
@@ -157,7 +176,7 @@ static int scan(struct select *s, bool all)
 	struct leat__worker *w = leat__self();
 
 	for (uint32_t i = 0; i < s->nready; i++) {
-		leat_case *c = at(s, i);
+		leat_case *c = draw(s, i);
 		struct leat__task *wake = NULL;
 		int r;
 
@@ -201,7 +220,7 @@ static int scan_all_locked(struct select *s)
 		if (i == 0 || list[i] != list[i - 1])
 			leat__chan_lock(list[i], NULL);
 	for (uint32_t i = 0; i < s->nready && result == -EAGAIN; i++) {
-		leat_case *c = at(s, i);
+		leat_case *c = draw(s, i);
 		int r = do_locked(s, c, &wake);
 
 		if (r != -EAGAIN) {
@@ -280,7 +299,7 @@ static int rescan(struct select *s)
 	struct leat__worker *w = leat__self();
 
 	for (uint32_t i = 0; i < s->nready; i++) {
-		leat_case *c = at(s, i);
+		leat_case *c = draw(s, i);
 		struct leat__task *wake = NULL, *me = s->me;
 		uint32_t armed;
 		int r;
@@ -317,10 +336,8 @@ static int block(struct select *s)
 	do {
 		leat__arm(s->me, true);		/* S4 */
 		r = LEAT__MUTANT(SELECT_NO_RESCAN) ? -EAGAIN : rescan(s);
-		if (r == -EINTR) {
-			shuffle(s);
+		if (r == -EINTR)
 			leat__cpu_pause();
-		}
 	} while (r == -EINTR);
 	if (r == -EAGAIN) {
 		r = leat__park(s->me, LEAT__WHY_SELECT, s, s->deadline); /* S6 */
@@ -339,7 +356,6 @@ static int run(struct select *s)
 {
 	int r;
 
-	shuffle(s);
 	r = s->has_default ? scan_for_default(s) : scan(s, false);
 	if (r == -EAGAIN && !s->has_default)
 		r = block(s);
@@ -352,27 +368,11 @@ static int run(struct select *s)
 	return r;
 }
 
-/* Bytes that a receive into NULL needs; 0: there is none. */
-static size_t unwanted_size(const struct select *s)
-{
-	size_t max = 0;
-
-	for (uint32_t i = 0; i < s->n; i++) {
-		const leat_case *c = &s->cases[i];
-
-		if (is_channel_op(c) && c->op == LEAT_OP_RECV && c->chan && !c->elem.recv &&
-		    c->chan->elem_size >= max)
-			max = c->chan->elem_size + 1;
-	}
-	return max;
-}
-
 int leat_select_cases(leat_case *cases, size_t n)
 {
 	struct select s = { .cases = cases, .n = (uint32_t)n };
 	char small[DROP_ON_STACK] __attribute__((aligned(16)));
 	struct leat__worker *w;
-	size_t bytes;
 	int r = leat__enter(&w, &s.me);
 
 	if (leat__unlikely(r < 0))
@@ -380,13 +380,12 @@ int leat_select_cases(leat_case *cases, size_t n)
 	if (n > UINT32_MAX / 2 || (n > 0 && !cases))
 		leat__misuse(cases, "%zu cases", n);
 	parse(&s);
-	bytes = unwanted_size(&s);
-	s.unwanted = bytes <= sizeof(small) ? small : leat__alloc(bytes);
+	s.unwanted = s.unwanted_size <= sizeof(small) ? small : leat__alloc(s.unwanted_size);
 	if (!s.unwanted)
 		return -ENOMEM;
 	r = run(&s);
 	if (s.unwanted != small)
-		leat__free(s.unwanted, bytes);
+		leat__free(s.unwanted, s.unwanted_size);
 	return r;
 }
 
