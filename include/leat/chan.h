@@ -149,7 +149,10 @@ LEAT_END_DECLS
 #define leat_recv_n(c, array, n, deadline) \
 	leat_channel_recv_n(LEAT__RX(c), LEAT__PTR(c, array), (n), (deadline))
 
-/* for v := range c, with c evaluated at each turn; ends when the channel is closed or the task cancelled. */
+/*
+ * for v := range c, with c evaluated at each turn; ends when the channel is
+ * closed or the task cancelled.
+ */
 #define leat_range(v, c) \
 	for (LEAT__ELEM(c) v; leat_recv(c, &v) == 0;)
 

@@ -17,13 +17,14 @@ static void log_line(const char *prefix, const char *fmt, va_list ap)
 	char line[1024];
 	int n = snprintf(line, sizeof(line), "%s", prefix);
 
-	vsnprintf(line + n, sizeof(line) - (size_t)n - 1, fmt, ap);
+	vsnprintf(line + n, sizeof(line) - (size_t)n - 1, fmt, ap); /* room for \n */
 	if (leat__log_hook) {
 		leat__log_hook(leat__log_ctx, line);
 		return;
 	}
-	strcat(line, "\n");
-	if (write(STDERR_FILENO, line, strlen(line)) < 0)
+	n = (int)strlen(line);
+	line[n++] = '\n';
+	if (write(STDERR_FILENO, line, (size_t)n) < 0)
 		return; /* nowhere left to complain */
 }
 

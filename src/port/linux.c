@@ -170,7 +170,8 @@ int64_t leat__clock(void)
 void leat__fence_heavy_init(void)
 {
 #ifndef LEAT__TSAN
-	leat__asymmetric = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+	leat__asymmetric = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0,
+				   0) == 0;
 #endif
 }
 

@@ -3,7 +3,6 @@
  * of itself.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "rt/park.h"
@@ -28,7 +27,7 @@ static void thread_end(void *arg)
 	leat__lock_acquire(&threads_lock, LEAT__RANK_MEMORY);
 	leat__list_remove(&thread->all);
 	leat__lock_release(&threads_lock);
-	free(thread);
+	leat__process_free(thread);
 }
 
 /* The stand-in of a foreign thread; made at its first call and kept until it ends. */
@@ -38,9 +37,9 @@ struct leat__thread *leat__thread_self(void)
 	struct leat__thread *thread = leat__thread_value();
 
 	if (!thread) {
-		thread = calloc(1, sizeof(*thread));
+		thread = leat__process_alloc(sizeof(*thread));
 		if (!thread || leat__thread_value_set(thread, thread_end) != 0) {
-			free(thread);
+			leat__process_free(thread);
 			return NULL;
 		}
 		thread->task.flags = LEAT__T_FOREIGN;
@@ -176,7 +175,8 @@ int leat_local_key_create(leat_local_key *ret_key, void (*drop)(void *value))
 		if (i >= 16)
 			return -EAGAIN;
 		rt->local_drop[i] = drop;
-	} while (!leat__cas(&rt->local_keys, i, i + 1) && (i = leat__load_relaxed(&rt->local_keys), true));
+	} while (!leat__cas(&rt->local_keys, i, i + 1) &&
+		 (i = leat__load_relaxed(&rt->local_keys), true));
 	rt->local_drop[i] = drop;
 	ret_key->_index = i;
 	return 0;
@@ -219,7 +219,9 @@ int64_t leat_in(int64_t ns)
 {
 	int64_t when;
 
-	return __builtin_add_overflow(leat__time_now(), ns, &when) ? (ns > 0 ? LEAT_FOREVER : 0) : when;
+	if (__builtin_add_overflow(leat__time_now(), ns, &when))
+		return ns > 0 ? LEAT_FOREVER : 0;
+	return when;
 }
 
 int leat_sleep_until(int64_t when)

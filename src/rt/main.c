@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -64,7 +63,7 @@ static void signal_stack(void *ctx, int worker)
 
 	(void)ctx;
 	(void)worker;
-	stack.ss_sp = malloc(SIGNAL_STACK);
+	stack.ss_sp = leat__process_alloc(SIGNAL_STACK);
 	if (stack.ss_sp)
 		sigaltstack(&stack, NULL);
 }
@@ -76,7 +75,7 @@ static void signal_stack_free(void *ctx, int worker)
 	(void)ctx;
 	(void)worker;
 	if (sigaltstack(&off, &old) == 0 && !(old.ss_flags & SS_DISABLE))
-		free(old.ss_sp);
+		leat__process_free(old.ss_sp);
 }
 
 static void handle(int sig, void (*handler)(int), void (*action)(int, siginfo_t *, void *))

@@ -69,6 +69,22 @@ void *leat__alloc_at(size_t size, size_t align, const char *site)
 	return p;
 }
 
+void *leat__process_alloc_at(size_t size, const char *site)
+{
+	void *p = NULL;
+
+	/* A cache line: a runtime has parts of its own alignment. */
+	if (must_fail(site) || posix_memalign(&p, 64, size) != 0)
+		return NULL;
+	memset(p, 0, size);
+	return p;
+}
+
+void leat__process_free(void *ptr)
+{
+	free(ptr);
+}
+
 void leat__free(void *ptr, size_t size)
 {
 	const leat_allocator *a = leat__rt ? &leat__rt->options.allocator : NULL;

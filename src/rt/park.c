@@ -203,7 +203,8 @@ int leat__park(struct leat__task *t, enum leat__why why, const void *object, int
 	if (leat__likely(w != NULL)) {
 		t->stack->wait_since = w->clock;
 		leat__count(&w->counters.parked, 1);
-		if (leat__load_relaxed(&t->claim) == LEAT__CLAIM_CANCELABLE && canceled_meanwhile(t))
+		if (leat__load_relaxed(&t->claim) == LEAT__CLAIM_CANCELABLE &&
+		    canceled_meanwhile(t))
 			return outcome(t);
 	}
 	if (leat__unlikely(!w || deadline != LEAT_FOREVER || t->no_park > 0))

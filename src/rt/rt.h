@@ -100,7 +100,7 @@ struct leat__timer {
 };
 
 struct leat__task {
-	void *sp;		/* (a) saved context; NULL: runs, or never parked.  Published by C1 */
+	void *sp;		/* (a) saved context, see C1; NULL: runs, or never parked */
 	uint32_t claim;		/* (a) enum leat__claim */
 	uint16_t flags;		/* (o) enum leat__task_flag */
 	uint8_t state;		/* (a) enum leat__state, for dumps */
@@ -319,5 +319,9 @@ struct leat__task *leat__current(struct leat__worker *w);
 	leat__alloc_at((size), (align), __FILE__ ":" LEAT__STR(__LINE__))
 void *leat__alloc_at(size_t size, size_t align, const char *site);
 void leat__free(void *ptr, size_t size);
+/* What is there before a runtime, or stays after it: always malloc's.  Zeroed. */
+#define leat__process_alloc(size) leat__process_alloc_at((size), __FILE__ ":" LEAT__STR(__LINE__))
+void *leat__process_alloc_at(size_t size, const char *site);
+void leat__process_free(void *ptr);
 
 #endif

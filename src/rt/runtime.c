@@ -88,8 +88,8 @@ static struct leat__worker *worker_make(struct leat__runtime *rt, int index)
 	w->quantum = rt->sim ? 1 : LEAT__BUDGET;
 	w->budget = w->quantum;
 	w->random = rt->sim ? leat__sim_seed_of(rt->sim) : leat__random_seed();
-	leat__wheel_init(&w->wheel, rt->sim ? leat__sim_now(rt->sim) : leat__clock(), rt->sim ? 0 : 13);
 	w->clock = rt->sim ? leat__sim_now(rt->sim) : leat__clock();
+	leat__wheel_init(&w->wheel, w->clock, rt->sim ? 0 : 13);
 	w->seen = leat__alloc(leat__seen_size(rt->nworkers));
 	if (!w->seen || leat__stack_worker_init(w) < 0) {
 		worker_free(rt, w);
@@ -159,7 +159,7 @@ static void runtime_free(struct leat__runtime *rt)
 		leat__sim_destroy(rt->sim);
 	leat__rt = NULL;
 	leat__log_hook = NULL;
-	free(rt);
+	leat__process_free(rt);
 }
 
 /* The parts of a runtime, without its threads. */
@@ -249,12 +249,11 @@ int leat_run(const leat_options *options, int (*fn)(void *arg), void *arg)
 		memcpy(&o, options, options->size < sizeof(o) ? options->size : sizeof(o));
 	if (!leat__cas(&running, 0, 1))
 		return -EBUSY;
-	rt = NULL;
-	if (posix_memalign((void **)&rt, 64, sizeof(*rt)) != 0) {
+	rt = leat__process_alloc(sizeof(*rt));
+	if (!rt) {
 		leat__store_release(&running, 0);
 		return -ENOMEM;
 	}
-	memset(rt, 0, sizeof(*rt));
 	rt->number = ++started;
 	rt->options = o;
 	rt->main_fn = fn;

@@ -276,7 +276,8 @@ int leat__scope_complete(struct leat__scope *s, struct leat__wake *wake)
 	/* Release: pairs with the acquire of O6; the count and the tasks' work is visible. */
 	leat__store_release(&s->has_waited, 1);
 	while (!leat__list_is_empty(&s->others)) {
-		struct leat__waiter *w = leat__container_of(s->others.next, struct leat__waiter, node);
+		struct leat__waiter *w =
+			leat__container_of(s->others.next, struct leat__waiter, node);
 
 		/* Who has timed out finds itself out of the list, and the outcome. */
 		leat__list_remove(&w->node);

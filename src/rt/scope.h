@@ -137,7 +137,7 @@ int leat__scope_outcome(struct leat__scope *s);
 /* O1 to O3: the owner has waited.  The last use of s by the wait; the outcome. */
 int leat__scope_owner_waited(struct leat__scope *s);
 
-/* Ends all waits in others.  Under s->lock; leat__wake_all is due when it is released.  The outcome. */
+/* Ends all waits in others.  Under s->lock; leat__wake_all is due after it.  The outcome. */
 struct leat__wake;
 int leat__scope_complete(struct leat__scope *s, struct leat__wake *wake);
 /* The same, with the lock and the wake-ups. */

@@ -9,7 +9,7 @@
  */
 #include "rt/sim.h"
 
-#include <stdlib.h>
+#include <errno.h>
 #include <string.h>
 
 #include "rt/deadlock.h"
@@ -216,11 +216,13 @@ int leat_sim_run(const leat_options *options, int (*fn)(void *arg), void *arg, u
 	struct hash_set set = { .cap = 2 * n + 1 };
 	leat_sim_report out = { 0 };
 	leat_options run = { .size = sizeof(run) };
+	size_t bytes;
 	int r = 0;
 
-	set.slot = calloc(set.cap, sizeof(*set.slot));
+	if (!__builtin_mul_overflow(set.cap, sizeof(*set.slot), &bytes))
+		set.slot = leat__process_alloc(bytes);
 	if (!set.slot)
-		return -12; /* -ENOMEM */
+		return -ENOMEM;
 	if (options)
 		memcpy(&run, options, options->size < sizeof(run) ? options->size : sizeof(run));
 	run.size = sizeof(run);
@@ -244,7 +246,7 @@ int leat_sim_run(const leat_options *options, int (*fn)(void *arg), void *arg, u
 		}
 	}
 	out.distinct = set.n;
-	free(set.slot);
+	leat__process_free(set.slot);
 	if (report)
 		*report = out;
 	return r;

@@ -160,8 +160,8 @@ int leat_spawn(leat_group *group, const leat_task_type *type, const void *args,
 	return 0;
 }
 
-struct leat__task *leat__wait_create(struct leat__scope *s, const leat_task_type *type, size_t extra,
-				     enum leat__why why, int *ret_error)
+struct leat__task *leat__wait_create(struct leat__scope *s, const leat_task_type *type,
+				     size_t extra, enum leat__why why, int *ret_error)
 {
 	struct leat__worker *w = leat__self();
 	struct leat__task *t;

@@ -14,8 +14,8 @@ extern int (*leat__group_admit)(struct leat__scope *s, const leat_task_options *
  * A record for a wait without a stack: counted, and linked for cancel.
  * NULL with *ret_error set.  extra: bytes of arguments.
  */
-struct leat__task *leat__wait_create(struct leat__scope *s, const leat_task_type *type, size_t extra,
-				     enum leat__why why, int *ret_error);
+struct leat__task *leat__wait_create(struct leat__scope *s, const leat_task_type *type,
+				     size_t extra, enum leat__why why, int *ret_error);
 
 /*
  * Under the lock of the object that t now waits for, t being queued: arms t.

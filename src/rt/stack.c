@@ -226,7 +226,8 @@ int leat__stack_worker_init(struct leat__worker *w)
 void leat__stack_fini(struct leat__runtime *rt)
 {
 	while (!leat__list_is_empty(&rt->all_stacks)) {
-		struct leat__stack *s = leat__container_of(rt->all_stacks.next, struct leat__stack, all);
+		struct leat__stack *s =
+			leat__container_of(rt->all_stacks.next, struct leat__stack, all);
 
 		delist(s);
 		if (s->map)	/* of a task that a deadlock left behind */

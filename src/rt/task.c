@@ -52,7 +52,8 @@ static struct leat__task *carve(struct leat__slab *slab, unsigned c, uint32_t n,
 	uint32_t i = slab->carved;
 
 	for (*ret_n = 0; *ret_n < n && i < slab->capacity; ++*ret_n, i++) {
-		struct leat__task *t = (struct leat__task *)(slab->records + (size_t)i * slab->size);
+		char *record = slab->records + (size_t)i * slab->size;
+		struct leat__task *t = (struct leat__task *)(void *)record;
 
 		t->state = LEAT__FREE;
 		t->size_class = (uint8_t)c;

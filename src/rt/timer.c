@@ -141,7 +141,8 @@ void leat__timer_set(struct leat__wheel *wheel, struct leat__timer *timer)
 	leat__lock_release(&wheel->lock);
 }
 
-bool leat__timer_set_wait(struct leat__wheel *wheel, struct leat__timer *timer, struct leat__task *t)
+bool leat__timer_set_wait(struct leat__wheel *wheel, struct leat__timer *timer,
+			  struct leat__task *t)
 {
 	bool canceled;
 
@@ -169,7 +170,8 @@ bool leat__timer_unset(struct leat__timer *timer)
 static void cascade(struct leat__wheel *wheel, struct leat__list *slot)
 {
 	for (unsigned n = 0; !leat__list_is_empty(slot) && n < FIRE_BATCH; n++) {
-		struct leat__timer *timer = leat__container_of(slot->next, struct leat__timer, node);
+		struct leat__timer *timer =
+			leat__container_of(slot->next, struct leat__timer, node);
 
 		leat__list_remove(&timer->node);
 		insert(wheel, timer);
@@ -181,7 +183,8 @@ static unsigned fire_slot(struct leat__wheel *wheel, struct leat__list *slot)
 	unsigned n = 0;
 
 	while (!leat__list_is_empty(slot) && n < FIRE_BATCH) {
-		struct leat__timer *timer = leat__container_of(slot->next, struct leat__timer, node);
+		struct leat__timer *timer =
+			leat__container_of(slot->next, struct leat__timer, node);
 
 		leat__list_remove(&timer->node);
 		leat__store_relaxed(&wheel->count, wheel->count - 1);

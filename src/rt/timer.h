@@ -9,7 +9,8 @@ void leat__wheel_init(struct leat__wheel *wheel, int64_t now, unsigned tick_bits
 void leat__timer_set(struct leat__wheel *wheel, struct leat__timer *timer);
 
 /* The same for a wait without a stack: arms t; true: cancelled, see leat__wait_arm. */
-bool leat__timer_set_wait(struct leat__wheel *wheel, struct leat__timer *timer, struct leat__task *t);
+bool leat__timer_set_wait(struct leat__wheel *wheel, struct leat__timer *timer,
+			  struct leat__task *t);
 
 /* After it the timer is not set and its fire is not running. False: it had fired. */
 bool leat__timer_unset(struct leat__timer *timer);

@@ -107,7 +107,8 @@ void leat_channel_unref(leat_channel *c)
 }
 
 /* W1: the first waiter in q that is ours to wake, out of the queue; NULL: none. */
-static inline struct leat__waiter *claim_first(struct leat__list *q, uint32_t *len, struct leat__task *me)
+static inline struct leat__waiter *claim_first(struct leat__list *q, uint32_t *len,
+					       struct leat__task *me)
 {
 	leat__list_for_each(node, q) {
 		struct leat__waiter *w = leat__container_of(node, struct leat__waiter, node);

@@ -60,7 +60,8 @@ static int make_ext(struct leat__scope *s, const leat_group_options *o)
 	return 0;
 }
 
-static int init_with(struct leat__scope *s, struct leat__task *me, const leat_group_options *options)
+static int init_with(struct leat__scope *s, struct leat__task *me,
+		     const leat_group_options *options)
 {
 	leat_group_options o = { 0 };
 	struct leat__scope *parent = me->scope;

@@ -31,7 +31,8 @@ static char *slot(const struct leat__results *results, uint32_t i)
 static uint32_t *mark(const struct leat__results *results, uint32_t i)
 {
 	unsigned c = chunk_of(i);
-	uint32_t *marks = (uint32_t *)(void *)(results->chunk[c] + chunk_slots(c) * results->stride);
+	char *end = results->chunk[c] + chunk_slots(c) * results->stride;
+	uint32_t *marks = (uint32_t *)(void *)end;
 
 	return &marks[offset_of(i, c)];
 }
@@ -41,7 +42,8 @@ static size_t chunk_bytes(const struct leat__results *results, unsigned c)
 {
 	size_t bytes;
 
-	if (__builtin_mul_overflow((size_t)chunk_slots(c), results->stride + sizeof(uint32_t), &bytes))
+	if (__builtin_mul_overflow((size_t)chunk_slots(c), results->stride + sizeof(uint32_t),
+				   &bytes))
 		return 0;
 	return bytes;
 }

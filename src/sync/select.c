@@ -166,7 +166,8 @@ static bool may_be_ready(const leat_case *c)
 	if (leat__load_relaxed(&ch->flags) != 0)
 		return true;
 	if (c->op == LEAT_OP_SEND)
-		return leat__load_relaxed(&ch->nrecv) > 0 || leat__load_relaxed(&ch->count) < ch->cap;
+		return leat__load_relaxed(&ch->nrecv) > 0 ||
+		       leat__load_relaxed(&ch->count) < ch->cap;
 	return leat__load_relaxed(&ch->count) > 0 || leat__load_relaxed(&ch->nsend) > 0;
 }
 

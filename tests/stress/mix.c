@@ -126,7 +126,7 @@ TEST_PLAIN(mix)
 
 	printf("LEAT_STRESS_SEED=%llu\n", (unsigned long long)seed);
 	fflush(stdout);
-	CHECK_EQ(leat_run(LEAT_OPTIONS(.workers = (int)number("LEAT_STRESS_WORKERS", 0)), run, &seed),
-		 0);
+	CHECK_EQ(leat_run(LEAT_OPTIONS(.workers = (int)number("LEAT_STRESS_WORKERS", 0)), run,
+			  &seed), 0);
 	CHECK(atomic_load(&made) > 0);
 }
