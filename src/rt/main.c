@@ -64,7 +64,9 @@ static void signal_stack(void *ctx, int worker)
 	(void)ctx;
 	(void)worker;
 	stack.ss_sp = leat__process_alloc(SIGNAL_STACK);
-	if (stack.ss_sp)
+	if (!stack.ss_sp)
+		leat__log("no memory for a signal stack; a stack overflow will not be reported");
+	else
 		sigaltstack(&stack, NULL);
 }
 
