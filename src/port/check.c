@@ -650,6 +650,12 @@ void leat__thread_set_name(const char *name)
 	(void)name;
 }
 
+int leat__on_fork_child(void (*fn)(void))
+{
+	(void)fn;
+	return 0;
+}
+
 int leat__thread_number(void)
 {
 	return 1;

@@ -287,3 +287,8 @@ int leat__thread_number(void)
 {
 	return (int)syscall(SYS_gettid);
 }
+
+int leat__on_fork_child(void (*fn)(void))
+{
+	return -pthread_atfork(NULL, NULL, fn);
+}

@@ -23,6 +23,9 @@ void leat__thread_join(struct leat__thread_handle thread);
 void *leat__thread_value(void);
 int leat__thread_value_set(void *value, void (*end)(void *value));
 
+/* fn runs in the child of every fork(2) from now on.  0 or a negative errno. */
+int leat__on_fork_child(void (*fn)(void));
+
 /* The number of CPUs that this process may use: affinity and cgroup quota; >= 1. */
 int leat__cpu_count(void);
 

@@ -65,6 +65,7 @@ struct leat__task *leat__current(struct leat__worker *w)
 
 	if (w)
 		return w->cur;
+	leat__check_fork("leat", NULL);
 	if (!leat__rt)
 		leat__misuse(NULL, "no runtime is running; call it inside leat_run or LEAT_MAIN");
 	thread = leat__thread_self();
@@ -75,6 +76,7 @@ struct leat__task *leat__current(struct leat__worker *w)
 
 int leat_thread_attach(void)
 {
+	leat__check_fork(__func__, NULL);
 	if (leat__self())
 		return 0;
 	return leat__thread_self() ? 0 : -ENOMEM;
@@ -95,6 +97,7 @@ static struct leat__task *task_only(const char *function)
 {
 	struct leat__worker *w = leat__self();
 
+	leat__check_fork(function, NULL);
 	if (leat__unlikely(!w || !w->cur))
 		leat__misuse_at(function, NULL, "called outside a task; call it in a task of leat_run");
 	return w->cur;

@@ -33,6 +33,11 @@ struct graph {
 	uint32_t n, cap;
 };
 
+static bool is_stuck(const struct leat__task *t)
+{
+	return t->state == LEAT__PARKED || t->state == LEAT__INLINE;
+}
+
 static void add(struct leat__look *l, const struct leat__task *t, const struct leat__task *at,
 		 void *ctx)
 {
@@ -40,11 +45,16 @@ static void add(struct leat__look *l, const struct leat__task *t, const struct l
 	struct graph *g = ctx;
 	struct node *node;
 
-	if (t->state != LEAT__PARKED || g->n == g->cap)
+	if (!is_stuck(t) || g->n == g->cap)
 		return;
 	node = &g->node[g->n++];
 	*node = (struct node){ .task = at, .scope = t->scope, .why = t->why,
 			       .object = leat__look_object(l, t, at) };
+	if (t->state == LEAT__INLINE) {
+		node->why = LEAT__WHY_JOIN;
+		node->owner = leat__look_top(l, t, at);
+		return;
+	}
 	if (t->flags & LEAT__T_FOREIGN)
 		node->scope = NULL;	/* is in no group */
 	if (kind && kind->owner && node->object)
@@ -198,7 +208,7 @@ static void count(struct leat__look *l, const struct leat__task *t, const struct
 {
 	(void)l;
 	(void)at;
-	*(uint32_t *)ctx += t->state == LEAT__PARKED;
+	*(uint32_t *)ctx += is_stuck(t);
 }
 
 void leat__say_cycle(struct leat__look *l)

@@ -16,7 +16,7 @@ void leat__deadlock(struct leat__runtime *rt)
 	struct leat__look l;
 
 	leat__log("deadlock: every task is blocked, and no timer, thread or event can wake one");
-	leat__look_begin(&l, rt->options.log ? -1 : STDERR_FILENO);
+	leat__look_begin(&l, STDERR_FILENO, rt->options.log != NULL);
 	l.stopped = true;
 	leat__dump_tasks(&l);
 	leat__say_cycle(&l);

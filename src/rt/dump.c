@@ -32,6 +32,18 @@ static void dump_wait(struct leat__look *l, const struct leat__task *t, const st
 		leat__say_site(l, t);
 }
 
+/* It goes on when the task that it runs on top of itself has ended. */
+static void dump_inline(struct leat__look *l, const struct leat__task *t,
+			const struct leat__task *at)
+{
+	const struct leat__task *top = leat__look_top(l, t, at);
+
+	if (top) {
+		leat__say(l, ": below ");
+		leat__say_task_at(l, top);
+	}
+}
+
 static void dump_task(struct leat__look *l, const struct leat__task *t, const struct leat__task *at,
 		      void *ctx)
 {
@@ -45,6 +57,8 @@ static void dump_task(struct leat__look *l, const struct leat__task *t, const st
 	leat__say(l, " %s", t->state <= LEAT__WAITING ? state_name[t->state] : "?");
 	if (t->state == LEAT__PARKED || t->state == LEAT__WAITING)
 		dump_wait(l, t, at);
+	else if (t->state == LEAT__INLINE)
+		dump_inline(l, t, at);
 	if (!(t->flags & LEAT__T_FOREIGN)) {
 		leat__say(l, "; ");
 		leat__say_group(l, t->scope);
@@ -121,35 +135,37 @@ static bool look_at_part(struct leat__look *l, struct part *part, const struct l
 	       leat__look_at(l, &part->stack_count, &w->stack_count);
 }
 
-/* l NULL: the caller knows that the runtime stays. */
-static void collect(struct leat__look *l, struct leat__runtime *rt, leat_stats *out)
+static void add_part(leat_stats *out, const struct part *part, const struct leat__worker *w,
+		     uint64_t *unused)
 {
-	uint64_t unused = leat__load_relaxed(&rt->stacks_pooled);
+	add_counters(out, &part->counters);
+	*unused += part->stack_count + (part->reserve ? 1 : 0);
+	/* A scheduler loop stands on a stack, too. */
+	if (!part->cur && part->stack && part->stack != &w->native)
+		++*unused;
+}
 
-	for (int i = 0; i < rt->nworkers; i++) {
-		const struct leat__worker *w = rt->worker[i];
-		struct part part;
-
-		if (!l)
-			read_part(&part, w);
-		else if (!look_at_part(l, &part, w))
-			continue;
-		add_counters(out, &part.counters);
-		unused += part.stack_count + (part.reserve ? 1 : 0);
-		/* A scheduler loop stands on a stack, too. */
-		if (!part.cur && part.stack && part.stack != &w->native)
-			unused++;
-	}
-	out->stacks = leat__load_relaxed(&rt->stacks_made) + leat__load_relaxed(&rt->stacks_large);
+static void add_stacks(leat_stats *out, uint64_t made, uint64_t large, uint64_t unused)
+{
+	out->stacks = made + large;
 	out->stacks_in_use = out->stacks > unused ? out->stacks - unused : 0;
-	out->workers = (uint64_t)rt->nworkers;
 }
 
 static void dump_counters(struct leat__look *l)
 {
+	struct leat__runtime *rt = l->rt;
+	uint64_t unused = FIELD(l, &rt->stacks_pooled);
+	int n = FIELD(l, &rt->nworkers);
 	leat_stats s = { 0 };
+	struct part part;
 
-	collect(l, l->rt, &s);
+	for (int i = 0; i < n && i < LEAT__MAX_WORKERS; i++) {
+		struct leat__worker *w = FIELD(l, &rt->worker[i]);
+
+		if (w && look_at_part(l, &part, w))
+			add_part(&s, &part, w, &unused);
+	}
+	add_stacks(&s, FIELD(l, &rt->stacks_made), FIELD(l, &rt->stacks_large), unused);
 	leat__say(l, "counters: spawned %llu, ended %llu, refused %llu, parked %llu, "
 		  "switches %llu, ",
 		  (unsigned long long)s.spawned, (unsigned long long)s.ended,
@@ -168,14 +184,18 @@ int leat_dump(int fd)
 
 	if (!leat__rt)
 		return -EINVAL;
-	leat__look_begin(&l, fd);
+	leat__look_begin(&l, fd, false);
 	leat__dump_tasks(&l);
-	for (int i = 0; i < l.rt->nworkers; i++)
-		dump_worker(&l, l.rt->worker[i], i);
+	for (int i = 0, n = FIELD(&l, &l.rt->nworkers); i < n && i < LEAT__MAX_WORKERS; i++) {
+		struct leat__worker *w = FIELD(&l, &l.rt->worker[i]);
+
+		if (w)
+			dump_worker(&l, w, i);
+	}
 	leat__say(&l, "%llu tasks, %u of them in the common queue; %llu threads attached "
 		  "and not blocked\n",
-		  (unsigned long long)l.tasks, leat__load_relaxed(&l.rt->injector_len),
-		  (unsigned long long)leat__load_relaxed(&l.rt->attached));
+		  (unsigned long long)l.tasks, FIELD(&l, &l.rt->injector_len),
+		  (unsigned long long)FIELD(&l, &l.rt->attached));
 	dump_counters(&l);
 	return leat__look_end(&l);
 }
@@ -183,10 +203,20 @@ int leat_dump(int fd)
 int leat_stats_get(leat_stats *stats)
 {
 	leat_stats out = { .size = sizeof(out) };
+	struct leat__runtime *rt = leat__rt;
+	struct part part;
+	uint64_t unused;
 
-	if (!leat__rt)
+	if (!rt)
 		return -EINVAL;
-	collect(NULL, leat__rt, &out);
+	unused = leat__load_relaxed(&rt->stacks_pooled);
+	for (int i = 0; i < rt->nworkers; i++) {
+		read_part(&part, rt->worker[i]);
+		add_part(&out, &part, rt->worker[i], &unused);
+	}
+	add_stacks(&out, leat__load_relaxed(&rt->stacks_made),
+		   leat__load_relaxed(&rt->stacks_large), unused);
+	out.workers = (uint64_t)rt->nworkers;
 	if (stats->size < sizeof(out))
 		out.size = stats->size;
 	memcpy(stats, &out, out.size);

@@ -42,8 +42,10 @@ void leat__fork_push(leat_forked *forked, const leat_task_type *type)
 	struct leat__worker *w = leat__self();
 	struct leat__task *t = &f->u.task;
 
-	if (leat__unlikely(!w))
-		leat__misuse(forked, "leat_fork called outside a task; call it inside leat_run");
+	if (leat__unlikely(!w)) {
+		leat__check_fork("leat_fork", forked);
+		leat__misuse_at("leat_fork", forked, "called outside a task; call it inside leat_run");
+	}
 	t->sp = NULL;
 	t->claim = LEAT__CLAIM_IDLE;
 	t->flags = LEAT__T_FORK;
@@ -89,6 +91,8 @@ int leat_join(leat_forked *forked)
 
 	if (leat__unlikely(!f))
 		leat__misuse(forked, "the record is NULL; pass what was passed to leat_fork");
+	if (leat__unlikely(!w))
+		leat__check_fork(__func__, forked);
 	if (leat__unlikely(!w || f->parent != w->cur))
 		leat__misuse(forked, "joined by another task than the one that forked it; join in the task that called leat_fork");
 	if (leat__unlikely(w->cur->last_fork != f))

@@ -8,11 +8,12 @@
 
 enum { MAX_LIST = 1 << 20, MAX_DEPTH = 64, MAX_FRAMES = 24, NAME_MAX_BYTES = 64, CHUNK = 4096 };
 
-void leat__look_begin(struct leat__look *l, int fd)
+void leat__look_begin(struct leat__look *l, int fd, bool to_log)
 {
 	memset(l, 0, sizeof(*l));
 	l->rt = leat__rt;
 	l->fd = fd;
+	l->to_log = to_log;
 	l->now = leat__time_now();
 	leat__probe_open(&l->probe);
 	leat__code_range((uintptr_t)leat__look_begin, &l->code_start, &l->code_end);
@@ -23,7 +24,7 @@ static void flush(struct leat__look *l)
 	int r = 0;
 
 	l->text[l->length] = '\0';
-	if (l->fd < 0)
+	if (l->to_log)
 		leat__log("%s", l->text);
 	else if (l->error == 0)
 		r = leat__write_all(l->fd, l->text, l->length);
@@ -43,7 +44,7 @@ int leat__look_end(struct leat__look *l)
 /* To a file in whole buffers, to the log line by line. */
 static void say_char(struct leat__look *l, char c)
 {
-	if (c == '\n' && l->fd < 0) {
+	if (c == '\n' && l->to_log) {
 		flush(l);
 		return;
 	}
@@ -260,6 +261,18 @@ const void *leat__look_object(struct leat__look *l, const struct leat__task *t,
 	if (t->state == LEAT__WAITING)
 		return at + 1;
 	return t->stack && leat__look_at(l, &object, &t->stack->wait_object) ? object : NULL;
+}
+
+const struct leat__task *leat__look_top(struct leat__look *l, const struct leat__task *t,
+					const struct leat__task *at)
+{
+	const struct leat__task *top;
+	struct leat__task copy;
+
+	if (!t->stack || !leat__look_at(l, &top, &t->stack->task) || !top || top == at ||
+	    !leat__look_at(l, &copy, top) || copy.state != LEAT__PARKED || copy.stack != t->stack)
+		return NULL;
+	return top;
 }
 
 void leat__say_wait(struct leat__look *l, const struct leat__task *t, const struct leat__task *at)

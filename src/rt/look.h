@@ -20,7 +20,8 @@ enum { LEAT__LOOK_SYMBOLS = 32 };
 struct leat__look {
 	struct leat__runtime *rt;
 	struct leat__probe probe;
-	int fd;			/* -1: lines go to the log */
+	int fd;
+	bool to_log;		/* line by line, and not to fd */
 	int error;		/* of the first write that failed */
 	bool stopped;		/* no task runs any more */
 	int64_t now;
@@ -34,8 +35,7 @@ struct leat__look {
 	} cache[LEAT__LOOK_SYMBOLS];
 };
 
-/* fd -1: the log. */
-void leat__look_begin(struct leat__look *l, int fd);
+void leat__look_begin(struct leat__look *l, int fd, bool to_log);
 /* Returns 0, or the negative errno of the first write that failed. */
 int leat__look_end(struct leat__look *l);
 
@@ -67,6 +67,10 @@ void leat__look_tasks(struct leat__look *l,
 /* What t waits for: its object; of a wait without a stack, its arguments. */
 const void *leat__look_object(struct leat__look *l, const struct leat__task *t,
 			      const struct leat__task *at);
+
+/* Of a task that joins others by running them: the one that is blocked on top of it; or NULL. */
+const struct leat__task *leat__look_top(struct leat__look *l, const struct leat__task *t,
+					const struct leat__task *at);
 
 /* How to describe what a task waits for; object may be anything, only to be looked at. */
 struct leat__kind {

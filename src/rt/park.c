@@ -28,6 +28,24 @@ const char *const leat__why_name[] = {
 	[LEAT__WHY_DEADLINE] = "group deadline",
 };
 
+/* The calls that block so, for messages. */
+static const char *const call_name[] = {
+	[LEAT__WHY_NONE] = "a call",
+	[LEAT__WHY_SEND] = "leat_send",
+	[LEAT__WHY_RECV] = "leat_recv",
+	[LEAT__WHY_SELECT] = "leat_select",
+	[LEAT__WHY_SLEEP] = "leat_sleep",
+	[LEAT__WHY_GROUP] = "leat_group_wait",
+	[LEAT__WHY_JOIN] = "leat_join",
+	[LEAT__WHY_LIMIT] = "leat_go",
+	[LEAT__WHY_SEM] = "leat_sem_acquire",
+	[LEAT__WHY_MUTEX] = "leat_mutex_lock",
+	[LEAT__WHY_COND] = "leat_cond_wait",
+	[LEAT__WHY_ONCE] = "leat_once_do",
+	[LEAT__WHY_WAITGROUP] = "leat_waitgroup_wait",
+	[LEAT__WHY_BARRIER] = "leat_barrier_wait",
+};
+
 /* A deadline of a parked task: on its stack. */
 struct park_timer {
 	struct leat__timer timer;
@@ -178,8 +196,9 @@ static __attribute__((noinline)) int park_slow(struct leat__worker *w, struct le
 		return outcome(t);
 	}
 	if (t->no_park > 0)
-		leat__misuse(object, "task '%s' would block in a no-park scope (%s); use a try_ call, or move the call behind leat_no_park_end",
-			     leat__task_name_of(t), leat__why_name[why]);
+		leat__misuse_at(call_name[why], object,
+				"task '%s' would block in a no-park scope (%s); use a try_ call, or move the call behind leat_no_park_end",
+				leat__task_name_of(t), leat__why_name[why]);
 	if (deadline == LEAT_FOREVER) {
 		switch_away(w, t);
 		return outcome(t);
@@ -301,10 +320,14 @@ int leat_yield(void)
 	struct leat__task *t;
 
 	if (!w) {
+		leat__check_fork(__func__, NULL);
 		sched_yield();
 		return 0;
 	}
 	t = w->cur;
+	if (leat__unlikely(t->no_park > 0))
+		leat__misuse(t, "task '%s' would park in a no-park scope; move the call behind leat_no_park_end",
+			     leat__task_name_of(t));
 	yield(w);
 	return leat__is_canceled(t) ? -ECANCELED : 0;
 }

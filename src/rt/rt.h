@@ -304,6 +304,20 @@ struct leat__runtime {
 /* One runtime a process at a time. */
 extern struct leat__runtime *leat__rt;
 
+/*
+ * True in the child of a fork(2) that came while a runtime ran: its workers are
+ * gone, and locks may be held for ever.  Every call that needs the runtime stops
+ * the program; what it may do is exec, _exit, or what needs no leat.
+ */
+extern bool leat__is_forked;
+__attribute__((noreturn, cold)) void leat__misuse_forked(const char *function, const void *object);
+
+static inline void leat__check_fork(const char *function, const void *object)
+{
+	if (leat__unlikely(leat__is_forked))
+		leat__misuse_forked(function, object);
+}
+
 /* All stand-ins, for dumps. */
 extern struct leat__list leat__threads;
 

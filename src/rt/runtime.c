@@ -21,8 +21,26 @@ struct leat__runtime *leat__rt;
 static uint32_t running; /* (a) a runtime starts, runs or stops */
 static struct leat__bias_slot slots[LEAT__MAX_WORKERS];
 static uint64_t started; /* under running */
+static bool has_fork_handler; /* under running */
 
 enum { STRAGGLER_S = 5 };
+
+bool leat__is_forked;
+
+void leat__misuse_forked(const char *function, const void *object)
+{
+	leat__misuse_at(function, object,
+			"called in the child of a fork() made while leat ran; the "
+			"child has no workers: call exec or _exit in it, or fork before leat_run");
+}
+
+static void after_fork(void)
+{
+	if (leat__load_relaxed(&running) == 0)
+		return;
+	leat__is_forked = true;
+	leat__self_set(NULL);	/* whatever asks who is calling finds out */
+}
 
 /* The main task's code around the user's. */
 static int main_run(void *args)
@@ -32,6 +50,7 @@ static int main_run(void *args)
 
 	(void)args;
 	rt->main_result = rt->main_fn(rt->main_arg);
+	leat__check_fork("leat_run", NULL);
 	leat__scope_cancel(root, -ECANCELED);
 	while (leat__scope_wait(root, leat_in(STRAGGLER_S * LEAT_S)) < 0) {
 		leat__log("main has returned, but tasks of the root group are still running after %d s:",
@@ -243,13 +262,17 @@ int leat_run(const leat_options *options, int (*fn)(void *arg), void *arg)
 	leat_options o = { .size = sizeof(o) };
 	struct leat__runtime *rt;
 	uint64_t seed;
-	int r;
+	int r = 0;
 
 	if (options)
 		memcpy(&o, options, options->size < sizeof(o) ? options->size : sizeof(o));
+	leat__check_fork(__func__, NULL);
 	if (!leat__cas(&running, 0, 1))
 		return -EBUSY;
-	rt = leat__process_alloc(sizeof(*rt));
+	if (!has_fork_handler)
+		r = leat__on_fork_child(after_fork);
+	has_fork_handler = r == 0;
+	rt = r == 0 ? leat__process_alloc(sizeof(*rt)) : NULL;
 	if (!rt) {
 		leat__store_release(&running, 0);
 		return -ENOMEM;

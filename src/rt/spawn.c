@@ -14,6 +14,7 @@ int (*leat__group_admit)(struct leat__scope *s, const leat_task_options *options
 
 static struct leat__scope *scope_or_root(leat_group *group)
 {
+	leat__check_fork("leat_go", group);
 	if (group)
 		return leat__scope_of(group);
 	if (!leat__rt)

@@ -188,6 +188,17 @@ void leat__task_free(struct leat__worker *w, struct leat__task *t)
 		spill(w->rt, w, c);
 }
 
+/* What a deadlock left behind. */
+static void free_exts(struct leat__slab *slab)
+{
+	for (uint32_t i = 0; i < slab->carved; i++) {
+		struct leat__task *t = (struct leat__task *)(slab->records + (size_t)i * slab->size);
+
+		if (t->state != LEAT__FREE && (t->flags & LEAT__T_EXT))
+			leat__free(t->ext, sizeof(*t->ext));
+	}
+}
+
 void leat__task_fini(struct leat__runtime *rt)
 {
 	for (unsigned c = 0; c < LEAT__SIZE_CLASSES; c++) {
@@ -195,6 +206,8 @@ void leat__task_fini(struct leat__runtime *rt)
 			struct leat__slab *slab = rt->slabs[c];
 
 			rt->slabs[c] = slab->next;
+			if (rt->deadlocked)
+				free_exts(slab);
 			leat__free(slab, slab->bytes);
 		}
 		foreign.free[c] = NULL;

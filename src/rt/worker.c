@@ -157,6 +157,7 @@ void leat__run_new(struct leat__worker *w, struct leat__task *t)
 	leat__store_relaxed(&t->state, LEAT__RUNNING);
 	w->cur = t;
 	r = t->type->run(leat__args(t));
+	leat__check_fork("the end of a task", t);
 	leat__stack_check(s, t);
 	w = leat__self();
 	if (leat__unlikely(t->flags & LEAT__T_FORK))
@@ -241,6 +242,7 @@ void leat__own_stack_entry(void)
 
 	entered();
 	r = t->type->run(leat__args(t));
+	leat__check_fork("the end of a task", t);
 	w = leat__self();
 	w->dead_stack = t->stack;
 	leat__task_end(w, t, r);

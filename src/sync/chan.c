@@ -80,6 +80,7 @@ leat_channel *leat_channel_create(size_t elem_size, size_t cap, void (*drop)(voi
 
 static void check(const char *function, const leat_channel *c)
 {
+	leat__check_fork(function, c);
 	if (leat__unlikely(!c))
 		leat__misuse_at(function, c, "the channel is NULL; make it with leat_chan_make and check the result");
 }

@@ -24,6 +24,7 @@
 
 static inline void check(const char *function, const leat_cond *cond)
 {
+	leat__check_fork(function, cond);
 	if (leat__unlikely(!cond))
 		leat__misuse_at(function, cond,
 				"the condition is NULL; give it memory and LEAT_COND_INIT");

@@ -14,6 +14,7 @@ struct leat__scope *leat__group_check(const char *function, const leat_group *gr
 {
 	struct leat__scope *s = leat__scope_of((leat_group *)(uintptr_t)group);
 
+	leat__check_fork(function, group);
 	if (leat__unlikely(!s || !(leat__load_relaxed(&s->flags) & LEAT__S_ALIVE)))
 		leat__misuse_at(function, group, "the group is not initialized; call leat_group_init first");
 	return s;

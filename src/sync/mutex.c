@@ -58,6 +58,7 @@ static inline uint64_t owner_of(uint64_t state)
 
 static inline void check(const char *function, const leat_mutex *mutex)
 {
+	leat__check_fork(function, mutex);
 	if (leat__unlikely(!mutex))
 		leat__misuse_at(function, mutex,
 				"the mutex is NULL; give it memory and LEAT_MUTEX_INIT");

@@ -45,6 +45,7 @@ void leat_once_do(leat_once *once, void (*fn)(void *arg), void *arg)
 	struct leat__worker *w;
 	struct leat__task *me;
 
+	leat__check_fork(__func__, once);
 	if (leat__unlikely(!once))
 		leat__misuse(once, "the leat_once is NULL; give it memory and LEAT_ONCE_INIT");
 	if (leat__unlikely(!fn))

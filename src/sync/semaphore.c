@@ -60,6 +60,7 @@ void leat_sem_init(leat_sem *sem, int64_t n, uint32_t max_bypass)
 
 static inline void check(const char *function, const leat_sem *sem, int64_t n)
 {
+	leat__check_fork(function, sem);
 	if (leat__unlikely(!sem))
 		leat__misuse_at(function, sem, "the semaphore is NULL; make it with leat_sem_init");
 	if (leat__unlikely(n < 0))

@@ -44,6 +44,7 @@ static bool change(leat_waitgroup *wg, int64_t state, int64_t n)
 
 static inline void check(const char *function, const leat_waitgroup *wg)
 {
+	leat__check_fork(function, wg);
 	if (leat__unlikely(!wg))
 		leat__misuse_at(function, wg,
 				"the wait-group is NULL; give it memory and LEAT_WAITGROUP_INIT");
