@@ -182,9 +182,11 @@ int leat_dump(int fd)
 {
 	struct leat__look l;
 
-	if (!leat__rt)
-		return -EINVAL;
 	leat__look_begin(&l, fd, false);
+	if (!l.rt) {
+		(void)leat__look_end(&l);
+		return -EINVAL;
+	}
 	leat__dump_tasks(&l);
 	for (int i = 0, n = FIELD(&l, &l.rt->nworkers); i < n && i < LEAT__MAX_WORKERS; i++) {
 		struct leat__worker *w = FIELD(&l, &l.rt->worker[i]);

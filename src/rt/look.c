@@ -4,18 +4,25 @@
 #include <string.h>
 
 #include "rt/park.h"
-#include "rt/timer.h"
+#include "rt/sim.h"
 
 enum { MAX_LIST = 1 << 20, MAX_DEPTH = 64, MAX_FRAMES = 24, NAME_MAX_BYTES = 64, CHUNK = 4096 };
 
 void leat__look_begin(struct leat__look *l, int fd, bool to_log)
 {
+	struct leat__sim *sim;
+
 	memset(l, 0, sizeof(*l));
-	l->rt = leat__rt;
 	l->fd = fd;
 	l->to_log = to_log;
-	l->now = leat__time_now();
 	leat__probe_open(&l->probe);
+	/* Another thread may start or end the runtime now. */
+	if (!leat__look_at(l, &l->rt, &leat__rt))
+		l->rt = NULL;
+	if (l->rt && leat__look_at(l, &sim, &l->rt->sim) && sim)
+		l->now = leat__sim_now(sim);
+	else
+		l->now = leat__clock();
 	leat__code_range((uintptr_t)leat__look_begin, &l->code_start, &l->code_end);
 }
 

@@ -97,7 +97,7 @@ TEST_PLAIN(cycle_of_group_and_mutex)
 	CHECK_LINE("'main' blocked", "group 'crew'");
 	CHECK_LINE("cycle of 2: ", "waits for group 'crew' 0x");
 	CHECK_LINE("cycle of 2: ", "with live task");
-	CHECK_LINE("cycle of 2: ", "'locks_first' waits for mutex 0x");
+	CHECK_LINE("cycle of 2: ", " waits for mutex 0x");
 }
 
 static void limit_wait(void)
