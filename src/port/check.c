@@ -53,7 +53,6 @@ enum {
 	TRACE_MAX = 8192,
 	TRACE_SHOWN = 100,
 	TRACE_LOOP = 6,		/* so far back an event may be found again */
-	STEPS_IN_A_ROW_MAX = 4000, /* then even the highest priority falls */
 	PAUSE_NS = 3000,	/* at most so long do all spin at once */
 	SPURIOUS_ONE_IN = 32,	/* futex waits that return without cause */
 };
@@ -114,7 +113,7 @@ static struct {
 	bool preempt;			/* a thread of higher priority has been woken */
 	uint32_t mean;			/* steps between choices, of a random walk */
 	uint32_t changes, length;	/* change points left, and over how many steps */
-	uint32_t lowest;
+	uint32_t lowest, in_a_row;	/* after so many steps even the highest priority falls */
 	uint32_t until_switch, until_drain, drain_mean;
 	int failed;			/* an error: the run is over */
 	int (*fn)(void *arg);
@@ -403,7 +402,10 @@ static void point(void)
 		if (x.by_priority)
 			fall_behind(x.cur);
 		choose();
-	} else if (x.by_priority && x.steps - x.switched_at > STEPS_IN_A_ROW_MAX) {
+	} else if (x.by_priority && x.steps - x.switched_at > x.in_a_row) {
+		/* Whoever waits for it by spinning looks again. */
+		for (int i = 0; i < THREADS_MAX; i++)
+			x.thread[i].paused = false;
 		fall_behind(x.cur);
 		x.switched_at = x.steps;
 		choose();
@@ -870,8 +872,15 @@ void __tsan_func_entry(void *pc)
 	(void)pc;
 }
 
+/*
+ * The calling function's frame ends: the compiler may use it for what it does not
+ * instrument (saved registers).  Its frame lies between ours and its frame pointer.
+ */
 void __tsan_func_exit(void)
 {
+	const char *low = __builtin_frame_address(0), *high = *(const char *const *)low;
+
+	touch(low, (size_t)(high - low) + 2 * sizeof(void *));
 }
 
 /* And what it does not see: -Wl,--wrap. */
@@ -971,8 +980,9 @@ static void *thread_0(void *arg)
 static void plan(uint64_t seed, uint64_t max_steps)
 {
 	static const uint32_t mean[] = { 1, 3, 10, 40 };
+	static const uint32_t in_a_row[] = { 100, 500, 2000, 4000 };
 	static const uint32_t drain_mean[] = { 2, 8, 32, 128 };
-	static const uint32_t step_ns[] = { 1, 10, 100, 1000 };
+	static const uint32_t step_ns[] = { 5, 100, 500, 2000 };
 
 	for (int i = 0; i < THREADS_MAX; i++)
 		x.thread[i].state = UNUSED;
@@ -991,6 +1001,7 @@ static void plan(uint64_t seed, uint64_t max_steps)
 	x.switched_at = 0;
 	x.length = 16u << below(10);
 	x.lowest = UINT32_MAX / 2;
+	x.in_a_row = in_a_row[below(4)];
 	x.drain_mean = drain_mean[below(4)];
 	x.until_drain = 1 + below(2 * x.drain_mean);
 	x.step_ns = step_ns[below(4)];

@@ -1,8 +1,23 @@
-/* What the stress scenarios share. */
+/*
+ * What the stress scenarios share.  tests/checking builds them a second time, for
+ * the checking build: the same programs on 2 or 3 workers, interleaved at every
+ * atomic operation.
+ */
 #ifndef LEAT_TEST_RUN_H
 #define LEAT_TEST_RUN_H
 
 #include "books.h"
+
+#ifdef LEAT_CHECKING
+#include "../checking/program.h"
+
+#undef TEST_STRESS
+#undef TEST_SIM
+#define TEST_STRESS(name_) PROGRAM(name_, 400, 2 + (int)(leat__check_seed() % 2))
+#define TEST_SIM(name_, seeds_) PROGRAM(name_, 100, 2)
+/* A second is for ever in programs that sleep for microseconds. */
+#define test_settle() CHECK_EQ(leat_sleep(LEAT_S), 0)
+#else
 
 static inline void make(leat_group *group)
 {
@@ -18,6 +33,14 @@ static inline int finish(leat_group *group)
 	return r;
 }
 
+/* Lets others run for a while, of a length that differs from seed to seed. */
+static inline void dawdle(unsigned most)
+{
+	for (uint64_t i = leat_random(most + 1); i > 0; i--)
+		leat_yield();
+}
+#endif
+
 /* A channel whose unreceived elements go to the books. */
 static inline leat_chan(int) make_chan(size_t cap)
 {
@@ -25,13 +48,6 @@ static inline leat_chan(int) make_chan(size_t cap)
 
 	REQUIRE(chan != NULL);
 	return chan;
-}
-
-/* Lets others run for a while, of a length that differs from seed to seed. */
-static inline void dawdle(unsigned most)
-{
-	for (uint64_t i = leat_random(most + 1); i > 0; i--)
-		leat_yield();
 }
 
 #endif
