@@ -151,6 +151,7 @@ LEAT_TASK(spawn_limited, (leat_group *, group), (int, n))
 {
 	for (int i = 0; i < n; i++) {
 		int yields = (int)leat_random(4), r;
+		int64_t deadline;
 
 		switch (leat_random(3)) {
 		case 0:
@@ -163,9 +164,8 @@ LEAT_TASK(spawn_limited, (leat_group *, group), (int, n))
 			CHECK(r == 0 || r == -EAGAIN);
 			break;
 		default:
-			r = leat_go_with(group,
-					 LEAT_TASK_OPTIONS(.limit_deadline =
-								   leat_in((int64_t)leat_random(2000))),
+			deadline = leat_in((int64_t)leat_random(2000));
+			r = leat_go_with(group, LEAT_TASK_OPTIONS(.limit_deadline = deadline),
 					 run_limited, yields);
 			CHECK(r == 0 || r == -ETIMEDOUT);
 		}

@@ -263,8 +263,10 @@ TEST_STRESS(mutex_starving)
 	do {
 		CHECK_EQ(leat_sleep((int64_t)leat_random(400 * LEAT_US)), 0);
 		leat_mutex_unlock(&q.mutex);
-	} while (leat_mutex_try_lock(&q.mutex) == 0);
-	CHECK(leat_now() < start + 3 * LEAT_MS);
+		/* On several workers they may all be quick enough. */
+	} while (q.served < 3 && leat_mutex_try_lock(&q.mutex) == 0);
+	if (leat_sim_seed() != 0)
+		CHECK(leat_now() < start + 3 * LEAT_MS);
 	CHECK_EQ(finish(&group), 0);
 	CHECK_EQ(q.served, 3);
 }
@@ -367,7 +369,7 @@ LEAT_TASK(wait_for_baton, (struct baton *, b), (int64_t, deadline))
 TEST_STRESS(cond_signal_against_deadline)
 {
 	struct baton b = { .mutex = LEAT_MUTEX_INIT, .cond = LEAT_COND_INIT };
-	int64_t deadline = leat_in(10000);
+	int64_t deadline = leat_in(50 * LEAT_MS);
 	leat_group group;
 
 	make(&group);
@@ -383,7 +385,7 @@ TEST_STRESS(cond_signal_against_deadline)
 	leat_cond_signal(&b.cond);
 	dawdle(10);
 	leat_mutex_unlock(&b.mutex);
-	CHECK_EQ(leat_sleep(LEAT_MS), 0);
+	CHECK_EQ(leat_sleep(10 * LEAT_MS), 0);
 	CHECK(b.signalled == 1 || b.signalled == 2);
 	leat_cond_broadcast(&b.cond);
 	CHECK_EQ(finish(&group), 0);
