@@ -194,7 +194,10 @@ inline send(x)
 		how = CLOSED
 #endif
 	:: else ->
-		match(RECV, DONE);				/* H1 */
+		if
+		:: buffer == 0 -> match(RECV, DONE)		/* H1 */
+		:: else -> peer = NONE
+		fi;
 		if
 		:: peer != NONE ->
 #ifdef MUT_READY_BEFORE_COPY

@@ -17,7 +17,7 @@
 #define NLOC	(2 + CAP)
 
 #define PUSHES	4
-#define POPS	3
+#define POPS	2
 #define STEALS	2
 
 #include "tso.h"

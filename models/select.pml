@@ -61,6 +61,9 @@ byte count[4];
 #ifdef CASE_BUFFERED
 #define CAP(c)	(1 - (c))
 byte buffered[2];
+#define BUFFER_FIRST (MY_OP == SEND && buffered[MY_CH] > 0)	/* receivers take from it first */
+#else
+#define BUFFER_FIRST false
 #endif
 
 #define QUEUE(c, op) (2 * (c) + (op))
@@ -147,7 +150,7 @@ inline try_claim()
 {
 	ok = false;
 	if
-	:: k < COUNT(MY_CH, OTHER) ->
+	:: k < COUNT(MY_CH, OTHER) && !BUFFER_FIRST ->
 		peer = Q(MY_CH, OTHER, k);
 		claim(peer);
 		if
@@ -164,7 +167,7 @@ inline try_claim()
 		fi
 	:: else
 	fi;
-	more = (!ok && k < COUNT(MY_CH, OTHER));
+	more = (!ok && k < COUNT(MY_CH, OTHER) && !BUFFER_FIRST);
 	if
 	:: ok -> fire(me, i)
 	:: else
@@ -207,7 +210,7 @@ inline look()
 {
 	ok = false;
 	if
-	:: k < COUNT(MY_CH, OTHER) ->
+	:: k < COUNT(MY_CH, OTHER) && !BUFFER_FIRST ->
 		peer = Q(MY_CH, OTHER, k);
 		assert(alive[peer / 2]);			/* its owner has returned */
 #ifdef MUT_GO_FOR_ANY_WAITER
@@ -221,7 +224,7 @@ inline look()
 	:: else
 	fi;
 	peer = NOBODY;
-	more = (!ok && k < COUNT(MY_CH, OTHER))
+	more = (!ok && k < COUNT(MY_CH, OTHER) && !BUFFER_FIRST)
 }
 
 inline look_at_buffer()
@@ -271,7 +274,7 @@ again:
 	ST(me, CLAIM(me), ARMED);				/* S4 */
 #endif
 #ifndef MUT_NO_RESCAN
-	atomic { if :: flip = true :: flip = false fi; n = 0 }
+	atomic { if :: me < 2 -> flip = true :: flip = false fi; n = 0 }	/* random, but for task 2 */
 	do							/* S5 */
 	:: atomic { n < 2 -> i = (flip -> 1 - n : n); n++; ACQUIRE(MY_CH); k = 0; look() }
 		GO_ON(look, look_at_buffer);
