@@ -36,7 +36,8 @@
  *
  * Default is taken only if there was an instant at which no case was ready:
  * the versions of all channels are the same after the scan as each was under
- * the lock during it.  After MAX_DEFAULT_SCANS tries all channels are locked, in
+ * the lock during it.  S5 changes the version of a channel that it leaves armed: a scan
+ * that came after S3 but before S4 has passed over the waiter.  After MAX_DEFAULT_SCANS tries all channels are locked, in
  * the order of their addresses.
  *
  * Rejected: locking all channels (Go): a channel that thousands of selects
@@ -307,6 +308,8 @@ static int rescan(struct select *s)
 
 		leat__chan_lock(c->chan, w);
 		if (!leat__chan_ready_locked(c->chan, c->op == LEAT_OP_SEND, me)) {
+			/* From here on we wait at this channel: news for S2 of others. */
+			leat__store_release(&c->chan->version, c->chan->version + 1);
 			leat__chan_unlock(c->chan, w);
 			continue;
 		}
