@@ -52,7 +52,7 @@ void leat__fork_push(leat_forked *forked, const leat_task_type *type)
 	t->scope = w->cur->scope;
 	t->type = type;
 	t->stack = NULL;
-	t->id = 0;
+	t->id = w->cur->id; /* whoever runs it, it is part of the task */
 	t->shield = w->cur->shield;
 	t->no_park = 0;
 	t->is_member = 0;
