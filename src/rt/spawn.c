@@ -228,7 +228,7 @@ static int after_run(void *args)
 
 	if (leat__load_acquire(&t->claim) == LEAT__CLAIM_CANCELED) {
 		leat__timer_unset(&a->timer);
-		return 0;
+		return -ECANCELED; /* fn has not run: no success, and no result */
 	}
 	return a->fn(a->arg);
 }

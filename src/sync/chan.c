@@ -555,7 +555,7 @@ static int on_recv_run(void *args)
 	struct on_recv *o = args;
 	struct leat__worker *w = leat__self();
 	leat_channel *c = o->waiter.task->object;
-	int r = 0;
+	int r = -ECANCELED;	/* fn does not run: no success, and no result */
 
 	/* Also waits until leat_channel_on_recv has let go of the record. */
 	leat__chan_lock(c, w);

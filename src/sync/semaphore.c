@@ -298,7 +298,7 @@ static int on_acquire_run(void *args)
 	/* Also waits until leat_sem_on_acquire has let go of the record. */
 	leave(o->sem, &o->waiter);
 	if (leat__load_acquire(&o->waiter.task->claim) == LEAT__CLAIM_CANCELED)
-		return 0;
+		return -ECANCELED; /* fn has not run: no success, and no result */
 	return o->fn(o->arg);
 }
 

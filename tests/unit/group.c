@@ -1067,6 +1067,44 @@ TEST_BOTH(results_of_any, 20)
 	leat_chan_unref(winner);
 }
 
+static int never_after(void *arg)
+{
+	*(bool *)arg = true;
+	return 0;
+}
+
+static int never_received(void *arg, int result, void *elem)
+{
+	(void)result;
+	(void)elem;
+	return never_after(arg);
+}
+
+/* A wait without a stack that is cancelled has not run, so it has no result and is no success. */
+TEST_SIM(results_of_cancelled_waits, 20)
+{
+	leat_chan(int) chan = leat_chan_make(int, 0);
+	struct result results[3];
+	bool ran = false;
+	leat_group group;
+	leat_sem sem;
+
+	leat_sem_init(&sem, 1, 0);
+	CHECK_EQ(leat_sem_acquire(&sem, 1), 0);
+	for (int join = LEAT_JOIN_ALL_SUCCEED; join <= LEAT_JOIN_ANY_SUCCEEDS; join++) {
+		make_with(&group, .result_size = sizeof(struct result), .join = (enum leat_join)join);
+		CHECK_EQ(leat_after(&group, leat_in(3600 * LEAT_S), never_after, &ran), 0);
+		CHECK_EQ(leat_sem_on_acquire(&sem, 1, &group, never_after, &ran), 0);
+		CHECK_EQ(leat_channel_on_recv((leat_channel *)chan, &group, never_received, &ran), 0);
+		leat_group_cancel(&group, -EXDEV);
+		CHECK_EQ(leat_group_wait(&group), -EXDEV);
+		CHECK_EQ(leat_results(&group, results, 3), 0);
+		leat_group_release(&group);
+	}
+	CHECK(!ran);
+	leat_chan_unref(chan);
+}
+
 /*
  * Owners, other waiters and foreign threads.
  */
@@ -1346,6 +1384,30 @@ TEST_BOTH(fork_join_values, 20)
 	for (int i = FORKS; i-- > 0;)
 		CHECK_EQ(leat_join(&forked[i]), -i);
 	CHECK(!leat_cancelled());	/* an error stays with the join */
+}
+
+/* Stolen or not, the child is part of the task: it has the same id. */
+LEAT_TASK_ERR(note_id, (uint64_t *, ret_id), (int *, begun))
+{
+	*ret_id = leat_task_id();
+	__atomic_store_n(begun, 1, __ATOMIC_RELEASE);
+	return 0;
+}
+
+TEST_WITH(fork_join_id, .workers = 2)
+{
+	for (int stolen = 0; stolen < 2; stolen++) {
+		leat_forked forked;
+		uint64_t id = 0;
+		int begun = 0;
+
+		leat_fork(&forked, note_id, &id, &begun);
+		/* We do not look for work meanwhile, so it is the other worker that begins it. */
+		while (stolen && !__atomic_load_n(&begun, __ATOMIC_ACQUIRE))
+			;
+		CHECK_EQ(leat_join(&forked), 0);
+		CHECK_EQ(id, leat_task_id());
+	}
 }
 
 /* A child that blocks: the join waits, whoever runs it. */
