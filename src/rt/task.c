@@ -192,7 +192,8 @@ void leat__task_free(struct leat__worker *w, struct leat__task *t)
 static void free_exts(struct leat__slab *slab)
 {
 	for (uint32_t i = 0; i < slab->carved; i++) {
-		struct leat__task *t = (struct leat__task *)(slab->records + (size_t)i * slab->size);
+		char *record = slab->records + (size_t)i * slab->size;
+		struct leat__task *t = (struct leat__task *)record;
 
 		if (t->state != LEAT__FREE && (t->flags & LEAT__T_EXT))
 			leat__free(t->ext, sizeof(*t->ext));

@@ -36,9 +36,10 @@
  *
  * Default is taken only if there was an instant at which no case was ready:
  * the versions of all channels are the same after the scan as each was under
- * the lock during it.  S5 changes the version of a channel that it leaves armed: a scan
- * that came after S3 but before S4 has passed over the waiter.  After MAX_DEFAULT_SCANS tries all channels are locked, in
- * the order of their addresses.
+ * the lock during it.  S5 changes the version of a channel that it leaves
+ * armed: a scan that came after S3 but before S4 has passed over the waiter.
+ * After MAX_DEFAULT_SCANS tries all channels are locked, in the order of their
+ * addresses.
  *
  * Rejected: locking all channels (Go): a channel that thousands of selects
  * share ("done") serializes them (golang/go#20351).
