@@ -1083,7 +1083,7 @@ static int never_received(void *arg, int result, void *elem)
 /* A wait without a stack that is cancelled has not run, so it has no result and is no success. */
 TEST_SIM(results_of_cancelled_waits, 20)
 {
-	leat_chan(int) chan = leat_chan_make(int, 0);
+	leat_channel *chan = leat_channel_create(sizeof(int), 0, NULL, NULL);
 	struct result results[3];
 	bool ran = false;
 	leat_group group;
@@ -1092,17 +1092,18 @@ TEST_SIM(results_of_cancelled_waits, 20)
 	leat_sem_init(&sem, 1, 0);
 	CHECK_EQ(leat_sem_acquire(&sem, 1), 0);
 	for (int join = LEAT_JOIN_ALL_SUCCEED; join <= LEAT_JOIN_ANY_SUCCEEDS; join++) {
-		make_with(&group, .result_size = sizeof(struct result), .join = (enum leat_join)join);
+		make_with(&group, .result_size = sizeof(struct result),
+			  .join = (enum leat_join)join);
 		CHECK_EQ(leat_after(&group, leat_in(3600 * LEAT_S), never_after, &ran), 0);
 		CHECK_EQ(leat_sem_on_acquire(&sem, 1, &group, never_after, &ran), 0);
-		CHECK_EQ(leat_channel_on_recv((leat_channel *)chan, &group, never_received, &ran), 0);
+		CHECK_EQ(leat_channel_on_recv(chan, &group, never_received, &ran), 0);
 		leat_group_cancel(&group, -EXDEV);
 		CHECK_EQ(leat_group_wait(&group), -EXDEV);
 		CHECK_EQ(leat_results(&group, results, 3), 0);
 		leat_group_release(&group);
 	}
 	CHECK(!ran);
-	leat_chan_unref(chan);
+	leat_channel_unref(chan);
 }
 
 /*
