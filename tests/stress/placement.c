@@ -99,6 +99,8 @@ TEST(jobs_of_10_us_keep_every_core_busy)
 
 	if (!two_cpus())
 		SKIP("needs two workers");
+	if (test_slow())
+		SKIP("measures the runtime, not a sanitizer or qemu");
 	for (int i = 0; i < 10 && best < 0.95; i++) {
 		double b = busy(10 * LEAT_US, 10000);
 
