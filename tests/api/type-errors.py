@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Wrong types do not compile, and the right ones do.
 
-usage: types.py --include DIR [--cpp] -- COMPILER...
+usage: type-errors.py --include DIR [--cpp] -- COMPILER...
 
 Each case is a statement inside a function.  Every bad one stands beside a good
 one that differs in nothing but the error, so that a case is rejected for its
