@@ -1454,13 +1454,18 @@ TEST_BOTH(fork_join_cancelled, 50)
 	leat_chan_unref(chan);
 }
 
-/* The join itself does not end because of a cancel. */
-LEAT_TASK_ERR(join_shielded, (leat_chan(int), chan), (bool *, done))
+/*
+ * The join itself does not end because of a cancel: neither when it runs the
+ * child itself, nor when somebody else has begun it.
+ */
+LEAT_TASK_ERR(join_shielded, (leat_chan(int), chan), (bool, begun), (bool *, done))
 {
 	leat_forked forked;
 	int r;
 
 	leat_fork(&forked, shielded_receive, chan);
+	if (begun)
+		CHECK_EQ(leat_sleep(LEAT_MS), 0);
 	r = leat_join(&forked);
 	*done = true;
 	return r;
@@ -1469,18 +1474,53 @@ LEAT_TASK_ERR(join_shielded, (leat_chan(int), chan), (bool *, done))
 TEST_SIM(join_ignores_cancel, 100)
 {
 	leat_chan(int) chan = leat_chan_make(int, 0);
-	leat_group group;
-	bool done = false;
 
-	make(&group);
-	CHECK_EQ(leat_go_in(&group, join_shielded, chan, &done), 0);
-	test_settle();
-	leat_group_cancel(&group, 0);
-	test_settle();
-	CHECK(!done);
-	CHECK_EQ(leat_send(chan, 0), 0);
-	CHECK_EQ(finish(&group), -ECANCELED);
-	CHECK(done);
+	for (int begun = 0; begun < 2; begun++) {
+		leat_group group;
+		bool done = false;
+
+		make(&group);
+		CHECK_EQ(leat_go_in(&group, join_shielded, chan, begun, &done), 0);
+		test_settle();
+		leat_group_cancel(&group, 0);
+		test_settle();
+		CHECK(!done);
+		CHECK_EQ(leat_send(chan, 0), 0);
+		CHECK_EQ(finish(&group), -ECANCELED);
+		CHECK(done);
+	}
+	leat_chan_unref(chan);
+}
+
+/* A child that is forked under a shield is under it, whoever runs it. */
+LEAT_TASK_ERR(fork_shielded, (leat_chan(int), chan), (bool, begun))
+{
+	leat_forked forked;
+	int r;
+
+	CHECK_EQ(wait_for_cancel(), -ECANCELED);
+	leat_shield_begin();
+	leat_fork(&forked, forked_receive, chan, leat_group_current());
+	if (begun)
+		CHECK_EQ(leat_sleep(LEAT_MS), 0);
+	r = leat_join(&forked);
+	leat_shield_end();
+	return r;
+}
+
+TEST_SIM(fork_join_shielded, 100)
+{
+	leat_chan(int) chan = leat_chan_make(int, 0);
+
+	for (int begun = 0; begun < 2; begun++) {
+		leat_group group;
+
+		make(&group);
+		CHECK_EQ(leat_go_in(&group, fork_shielded, chan, begun), 0);
+		leat_group_cancel(&group, 0);
+		CHECK_EQ(leat_send_until(chan, 0, leat_in(100 * LEAT_S)), 0);
+		CHECK_EQ(finish(&group), -ECANCELED);
+	}
 	leat_chan_unref(chan);
 }
 
