@@ -8,15 +8,20 @@
  *
  * A run queue is two counters: bottom is stored by its worker, top is moved by
  * a CAS of whoever takes a task.  Spinning and dozing are one look at all queues; what
- * they add is more looks.  Timers are not here.
+ * they add is more looks.  In the case TIMER a timer is set in worker 0's wheel all
+ * the time; a worker that goes to sleep when there is no timekeeper becomes it.
  *
- * Properties: at rest no task is in a queue while a worker sleeps; a deadlock
- * is declared only when nothing can run, and, if so, always.
+ * Properties: at rest no task is in a queue while a worker sleeps, and if one
+ * sleeps, one of the sleepers knows of the timer; a deadlock is declared only when
+ * nothing can run, and, if so, always.
  */
 #define NT	3
 #if defined(CASE_THREE)
 #define NW	3		/* workers */
 #define PUSHES	(me == 0 -> 2 : 0)
+#elif defined(CASE_TIMER)
+#define NW	3
+#define PUSHES	(me == 0 -> 1 : 0)
 #elif defined(CASE_FOREIGN)
 #define NW	2
 #define PUSHES	1
@@ -44,6 +49,7 @@
 /* Under ILOCK. */
 bool idle[NW];			/* in the list */
 byte nidle, nsearching;
+byte timekeeper = NW;		/* NW: none */
 /* Under JLOCK. */
 byte injected;
 
@@ -106,7 +112,13 @@ inline injector_pop()
 inline unlist(w)
 {
 	idle[w] = false;
-	nidle--
+	nidle--;
+#ifdef CASE_TIMER
+	if
+	:: timekeeper == w -> timekeeper = NW
+	:: else
+	fi
+#endif
 }
 
 inline wake_one()
@@ -114,7 +126,7 @@ inline wake_one()
 	atomic {
 		ACQUIRE(ILOCK);
 		v = NW;
-		if
+		if						/* any will do; the code prefers some */
 		:: nsearching == 0 && idle[0] -> v = 0
 		:: nsearching == 0 && idle[1] -> v = 1
 #if NW > 2
@@ -194,7 +206,7 @@ inline heavy_fence()
 proctype worker(byte me)
 {
 	byte b, t, v, seen;
-	bool ok, last, early;
+	bool ok, last, early, unwatched;
 
 	if
 	:: me == 0 -> goto task
@@ -308,6 +320,16 @@ look:
 			RELEASE(ILOCK)
 		}
 #endif
+#ifdef CASE_TIMER
+		atomic {
+			ACQUIRE(ILOCK);
+			if
+			:: idle[me] && timekeeper == NW -> timekeeper = me
+			:: else
+			fi;
+			RELEASE(ILOCK)
+		}
+#endif
 #ifdef MUT_CLEAR_BEFORE_SLEEP
 		ST(me, FUTEX(me), 0);
 #endif
@@ -330,6 +352,9 @@ found:
 		ACQUIRE(ILOCK);
 		nsearching--;
 		last = (nsearching == 0 && nidle > 0);
+#ifdef CASE_TIMER
+		unwatched = (timekeeper == NW);
+#endif
 #ifndef MUT_LEAVES_NEED
 		if
 		:: last -> ST(me, NEED, 1)
@@ -348,16 +373,20 @@ found:
 #endif
 		anything_queued();
 		if
+#ifdef MUT_NO_NEXT_TIMEKEEPER
 		:: ok -> wake_one()
+#else
+		:: ok || unwatched -> wake_one()
+#endif
 		:: else
 		fi
 	:: else
 	fi;
 #endif
-	atomic { last = false; ok = false; goto task }
+	atomic { last = false; unwatched = false; ok = false; goto task }
 }
 
-#if !defined(CASE_THREE)
+#if NW == 2
 proctype foreign(byte me)
 {
 	byte v, n;
@@ -400,7 +429,10 @@ end:
 	timeout ->
 	assert(!SOMETHING_QUEUED || !(asleep[0] || asleep[1]));	/* a task is queued, and a worker sleeps */
 #if NW > 2
-	assert(!SOMETHING_QUEUED || !asleep[2])			/* a task is queued, and a worker sleeps */
+	assert(!SOMETHING_QUEUED || !asleep[2]);		/* a task is queued, and a worker sleeps */
+#ifdef CASE_TIMER
+	assert(asleep[0] || timekeeper < NW || !(asleep[1] || asleep[2]))	/* a worker sleeps, and none knows of the timer */
+#endif
 #endif
 #ifdef CASE_DEADLOCK
 	assert(!(asleep[0] && asleep[1] && blocked) || declared)	/* a deadlock was not seen */
@@ -412,7 +444,7 @@ init {
 		running[0] = true;
 		run worker(0);
 		run worker(1);
-#ifdef CASE_THREE
+#if NW > 2
 		run worker(2)
 #else
 		mem[ATTACHED] = 1;

@@ -27,7 +27,8 @@
  *		I8 sleep until woken, or until the first timer
  *   leave	I7 lock; out of the list, if still in; searching += 1, need_wake = 0; unlock
  *   found	I9 a searcher that found work: searching -= 1; it was the last and others
- *		   sleep: need_wake = 1, heavy fence, and wake the next if more is queued
+ *		   sleep: need_wake = 1, heavy fence, and wake the next if more is queued,
+ *		   or if no sleeper is left that knows of the timers
  * Either I3 sees need_wake, or I6 sees the task.  Threads that are no workers
  * push to the injector and use a full fence at I2.
  *
@@ -120,6 +121,9 @@ void leat__wake_one(struct leat__runtime *rt)
 	leat__lock_acquire(&rt->idle_lock, LEAT__RANK_IDLE);
 	if (rt->nsearching == 0 && rt->idle) {
 		w = rt->idle;
+		/* The timekeeper last: somebody else would have to take over. */
+		if (w->index == rt->timekeeper && w->idle_next)
+			w = w->idle_next;
 		unlist(rt, w);
 		rt->nsearching++;
 		leat__store_relaxed(&rt->need_wake, 0);
@@ -276,23 +280,35 @@ static bool anything_queued(struct leat__worker *w)
 	return false;
 }
 
+/* Sleepers only know of timers that the timekeeper knows of: is it gone, and is one set? */
+static bool timers_unwatched(struct leat__runtime *rt)
+{
+	if (rt->timekeeper >= 0)
+		return false;
+	for (int i = 0; i < rt->nworkers; i++)
+		if (leat__load_relaxed(&rt->worker[i]->wheel.count) > 0)
+			return true;
+	return false;
+}
+
 /* I9 */
 static void searching_found(struct leat__worker *w)
 {
 	struct leat__runtime *rt = w->rt;
-	bool last = false;
+	bool last = false, unwatched = false;
 
 	leat__lock_acquire(&rt->idle_lock, LEAT__RANK_IDLE);
 	rt->nsearching--;
 	if (rt->nsearching == 0 && rt->nidle > 0) {
 		leat__store_relaxed(&rt->need_wake, 1);
 		last = true;
+		unwatched = timers_unwatched(rt);
 	}
 	leat__lock_release(&rt->idle_lock);
 	if (!last)
 		return;
 	leat__fence_heavy(); /* pairs with I2: a push that saw need_wake == 0 is seen here */
-	if (anything_queued(w))
+	if (unwatched || anything_queued(w))
 		leat__wake_one(rt);
 }
 
