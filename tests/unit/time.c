@@ -106,6 +106,37 @@ TEST_BOTH(sleep_never_early, 20)
 		sleep_and_check(ns);
 }
 
+/*
+ * On a worker that never sleeps the latency of a wake-up does not hide that one
+ * comes too early; and many at a time, so that one's time is almost another's.
+ */
+LEAT_TASK(keep_busy, (int *, stop))
+{
+	while (!__atomic_load_n(stop, __ATOMIC_RELAXED))
+		leat_yield();
+}
+
+LEAT_TASK(sleep_often, (int, times))
+{
+	for (int i = 0; i < times; i++)
+		sleep_and_check(10 * LEAT_US + (int64_t)leat_random(100000));
+}
+
+TEST_WITH(sleep_never_early_busy, .workers = 1)
+{
+	leat_group busy, sleepers;
+	int stop = 0;
+
+	make(&busy);
+	make(&sleepers);
+	CHECK_EQ(leat_go_in(&busy, keep_busy, &stop), 0);
+	for (int i = 0; i < 50; i++)
+		CHECK_EQ(leat_go_in(&sleepers, sleep_often, 50), 0);
+	CHECK_EQ(finish(&sleepers), 0);
+	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+	CHECK_EQ(finish(&busy), 0);
+}
+
 TEST_BOTH(sleep_not_at_all, 20)
 {
 	int64_t before = leat_now();
@@ -556,6 +587,26 @@ TEST_SIM(ticker_drops, 20)
 	check_on_time(tick_of(ticker), start + period);
 	check_on_time(tick_of(ticker), start + 11 * period);
 	check_on_time(tick_of(ticker), start + 12 * period);
+	leat_ticker_stop(ticker);
+}
+
+/* Ticks that the runtime itself is too late for are left out, not made up for. */
+TEST_WITH(ticker_late, .workers = 1)
+{
+	int64_t period = 2 * LEAT_MS;
+	int64_t start = leat_now();
+	int64_t last = 0;
+	leat_ticker *ticker;
+
+	REQUIRE(leat_ticker_create(&ticker, period) == 0);
+	while (leat_now() < start + 10 * period + period / 2)
+		;	/* the one worker does nothing else meanwhile */
+	for (int i = 0; i < 5; i++) {
+		int64_t beat = (tick_of(ticker) - start) / period;
+
+		CHECK(beat > last);
+		last = beat;
+	}
 	leat_ticker_stop(ticker);
 }
 
