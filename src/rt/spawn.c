@@ -12,13 +12,13 @@
 int (*leat__group_admit)(struct leat__scope *s, const leat_task_options *options,
 			 uint32_t *ret_result_index);
 
-static struct leat__scope *scope_or_root(leat_group *group)
+static struct leat__scope *scope_or_root(const char *function, leat_group *group)
 {
 	leat__check_fork("leat_go", group);
 	if (group)
 		return leat__scope_of(group);
 	if (!leat__rt)
-		leat__misuse(NULL, "no runtime is running; call it inside leat_run or LEAT_MAIN");
+		leat__misuse_at(function, NULL, "no runtime is running; call it inside leat_run or LEAT_MAIN");
 	return leat__rt->root;
 }
 
@@ -135,7 +135,7 @@ static __attribute__((noinline)) int spawn_slow(struct leat__scope *s, const lea
 int leat_spawn(leat_group *group, const leat_task_type *type, const void *args,
 	       const leat_task_options *options)
 {
-	struct leat__scope *s = scope_or_root(group);
+	struct leat__scope *s = scope_or_root(__func__, group);
 	struct leat__worker *w = leat__self();
 	struct leat__task *t;
 
@@ -244,7 +244,7 @@ int leat_after(leat_group *group, int64_t when, int (*fn)(void *arg), void *arg)
 
 	if (leat__unlikely(!fn))
 		leat__misuse(group, "fn is NULL; give it the function to run");
-	t = leat__wait_create(scope_or_root(group), &after_type, sizeof(*a),
+	t = leat__wait_create(scope_or_root(__func__, group), &after_type, sizeof(*a),
 			      LEAT__WHY_AFTER, &r);
 	if (!t)
 		return r;

@@ -1655,6 +1655,11 @@ TEST_DEATH_TASK(join_null, "leat_join")
 	leat_join(NULL);
 }
 
+TEST_DEATH(go_without_runtime, "leat_spawn")
+{
+	CHECK_EQ(leat_go(give_back, 0), 0);
+}
+
 TEST_DEATH(fork_outside_a_task, "leat_fork")
 {
 	leat_forked forked;

@@ -831,3 +831,8 @@ TEST_DEATH_TASK(after_without_function, "leat_after")
 {
 	CHECK_EQ(leat_after(NULL, leat_now(), NULL, NULL), 0);
 }
+
+TEST_DEATH(after_without_runtime, "leat_after")
+{
+	CHECK_EQ(leat_after(NULL, leat_now(), count_up, NULL), 0);
+}
