@@ -110,7 +110,8 @@ static struct leat__stack *carve(struct leat__runtime *rt)
 		rt->stack_slabs = slab;
 	}
 	slot = slab->carved++;
-	number = rt->stacks_made++;
+	number = rt->stacks_made;
+	leat__store_relaxed(&rt->stacks_made, number + 1);
 	leat__lock_release(&rt->memory_lock);
 	return slot_init(rt, slab->base + (size_t)slot * LEAT__STACK_SIZE, number);
 
