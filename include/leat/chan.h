@@ -103,6 +103,7 @@ LEAT_API bool leat_channel_is_closed(const leat_channel *chan);
  * the group has been joined.  One element per call.  elem_size <= 64.
  *
  * Returns 0, or -ENOMEM, -ECANCELED, -EINVAL (element too large): fn will not run.
+ * Does not block, except for a place in a group with a limit.
  */
 LEAT_API LEAT_MUST_CHECK int leat_channel_on_recv(leat_channel *chan, leat_group *group,
 						  int (*fn)(void *arg, int result, void *elem),

@@ -104,7 +104,8 @@ LEAT_API int64_t leat_sem_available(const leat_sem *sem);
 /*
  * A wait without a stack: when n permits have been taken for it, fn(arg) runs
  * as a task of group and owns them.  When the group is cancelled first, fn never
- * runs and no permit is taken.  Returns 0, -ENOMEM or -ECANCELED.
+ * runs and no permit is taken.  Returns 0, -ENOMEM or -ECANCELED.  Does not
+ * block, except for a place in a group with a limit.
  */
 LEAT_API LEAT_MUST_CHECK int leat_sem_on_acquire(leat_sem *sem, int64_t n, leat_group *group,
 						 int (*fn)(void *arg), void *arg);

@@ -39,7 +39,8 @@ LEAT_API int leat_sleep_until(int64_t when);
  * the caller's to keep alive until the group has been joined.
  *
  * Returns 0, or -ENOMEM, -ECANCELED (group already cancelled): then fn will
- * not run.  Does not block.
+ * not run.  Does not block, except in a group with a limit: the wait takes one of
+ * its places, as a spawn does.
  */
 LEAT_API LEAT_MUST_CHECK int leat_after(leat_group *group, int64_t when,
 					int (*fn)(void *arg), void *arg);
