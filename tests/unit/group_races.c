@@ -247,7 +247,9 @@ TEST_BOTH(tree_random, 200)
 		leat_group group;
 
 		REQUIRE(leat_group_init(&group, LEAT_GROUP_OPTIONS(.deadline = deadline)) == 0);
-		CHECK_EQ(leat_go_in(&group, grow, 4), 0);
+		int r = leat_go_in(&group, grow, 4);
+
+		CHECK(r == 0 || r == -ECANCELED); /* on a slow machine the deadline is over */
 		leat_group_wait(&group);
 		CHECK_EQ(leat_group_live(&group), 0);
 		leat_group_release(&group);
