@@ -30,6 +30,7 @@ enum { MAX_HELD = 64 };
 
 struct held {
 	unsigned n;
+	unsigned unrecorded;	/* held beyond MAX_HELD */
 	const struct leat__lock *lock[MAX_HELD];
 	enum leat__rank rank[MAX_HELD];
 };
@@ -54,7 +55,10 @@ __attribute__((noinline)) void leat__rank_push(const struct leat__lock *lock, en
 			leat__fatal("lock %p of rank %d taken while holding %p of rank %d (a bug in leat)",
 				    (const void *)lock, rank, (const void *)last, top);
 	}
-	LEAT_CHECK(h->n < MAX_HELD);
+	if (h->n == MAX_HELD) {
+		h->unrecorded++;
+		return;
+	}
 	h->lock[h->n] = lock;
 	h->rank[h->n++] = rank;
 }
@@ -66,6 +70,10 @@ __attribute__((noinline)) void leat__rank_pop(const struct leat__lock *lock)
 
 	while (i > 0 && h->lock[i - 1] != lock)
 		i--;
+	if (i == 0 && h->unrecorded > 0) {
+		h->unrecorded--;
+		return;
+	}
 	LEAT_CHECK(i > 0);
 	for (; i < h->n; i++) {
 		h->lock[i - 1] = h->lock[i];

@@ -83,20 +83,27 @@ static int join_slow(struct leat__fork *f, struct leat__worker *w, struct leat__
 	return f->result;
 }
 
+static __attribute__((noreturn, cold)) void bad_join(struct leat__worker *w, struct leat__fork *f)
+{
+	if (!w)
+		leat__check_fork("leat_join", f);
+	if (!w)
+		leat__misuse_at("leat_join", f, "called outside a task; join in the task that called leat_fork");
+	if (!f)
+		leat__misuse_at("leat_join", f, "the record is NULL; pass what was passed to leat_fork");
+	if (f->parent != w->cur)
+		leat__misuse_at("leat_join", f, "joined by another task than the one that forked it; join in the task that called leat_fork");
+	leat__misuse_at("leat_join", f, "joined twice, or not in reverse order; join first what was forked last");
+}
+
 int leat_join(leat_forked *forked)
 {
 	struct leat__fork *f = (struct leat__fork *)forked;
 	struct leat__worker *w = leat__self();
 	struct leat__task *t;
 
-	if (leat__unlikely(!f))
-		leat__misuse(forked, "the record is NULL; pass what was passed to leat_fork");
-	if (leat__unlikely(!w))
-		leat__check_fork(__func__, forked);
-	if (leat__unlikely(!w || f->parent != w->cur))
-		leat__misuse(forked, "joined by another task than the one that forked it; join in the task that called leat_fork");
-	if (leat__unlikely(w->cur->last_fork != f))
-		leat__misuse(forked, "joined twice, or not in reverse order; join what was forked last first");
+	if (leat__unlikely(!w || !f || w->cur->last_fork != f))
+		bad_join(w, f);
 	w->cur->last_fork = f->below;
 	if (leat__unlikely(leat__load_relaxed(&f->done) == NOT_PUSHED))
 		return f->u.task.type->run(leat__args(&f->u.task));

@@ -13,8 +13,9 @@ void leat__scope_init(struct leat__scope *s, struct leat__scope *parent, struct 
 	s->owner_credit = 0;
 	s->flags = flags | LEAT__S_ALIVE;
 	s->owner = owner;
-	/* Never equal to the epoch: the first look goes up the tree. */
-	s->ok_epoch = leat__load_relaxed(&leat__rt->cancel_epoch) - 1;
+	/* At an epoch at which the parent was not cancelled, nor was s.  Else the first look goes up. */
+	s->ok_epoch = parent ? leat__load_relaxed(&parent->ok_epoch)
+			     : leat__load_relaxed(&leat__rt->cancel_epoch) - 1;
 	s->error = 0;
 	s->parent = parent;
 	s->waiter = NULL;
@@ -32,18 +33,24 @@ void leat__scope_init(struct leat__scope *s, struct leat__scope *parent, struct 
 	s->ext = NULL;
 }
 
-/* With everything above it, from the top down. */
+/*
+ * Not by recursion: a tree of groups may be deeper than a stack.  Bottom up, and
+ * marked as linked only when all above it is in its list: who sees the mark
+ * needs to go no further.
+ */
 void leat__scope_link_up(struct leat__scope *s)
 {
-	struct leat__scope *parent = s->parent;
+	struct leat__scope *up;
 
-	if (!parent || (leat__load_acquire(&s->flags) & LEAT__S_LINKED))
-		return;
-	leat__scope_link_up(parent);
-	leat__lock_acquire(&parent->lock, LEAT__RANK_SCOPE);
-	if (!(leat__fetch_or(&s->flags, LEAT__S_LINKED) & LEAT__S_LINKED))
-		leat__list_append(&parent->children, &s->sibling);
-	leat__lock_release(&parent->lock);
+	/* Acquire: pairs with the RMW below; all above is linked. */
+	for (up = s; up->parent && !(leat__load_acquire(&up->flags) & LEAT__S_LINKED); up = up->parent) {
+		leat__lock_acquire(&up->parent->lock, LEAT__RANK_SCOPE);
+		if (!(leat__fetch_or(&up->flags, LEAT__S_LISTED) & LEAT__S_LISTED))
+			leat__list_append(&up->parent->children, &up->sibling);
+		leat__lock_release(&up->parent->lock);
+	}
+	for (; s != up; s = s->parent)
+		leat__fetch_or(&s->flags, LEAT__S_LINKED);
 }
 
 void leat__scope_link(struct leat__task *t)
@@ -67,7 +74,7 @@ void leat__scope_unlink(struct leat__task *t)
 
 void leat__scope_fini(struct leat__scope *s)
 {
-	if (leat__load_relaxed(&s->flags) & LEAT__S_LINKED) {
+	if (leat__load_relaxed(&s->flags) & LEAT__S_LISTED) {
 		leat__lock_acquire(&s->parent->lock, LEAT__RANK_SCOPE);
 		leat__list_remove(&s->sibling);
 		leat__lock_release(&s->parent->lock);
@@ -85,7 +92,8 @@ bool leat__scope_is_canceled_slow(struct leat__scope *s)
 
 		if (flags & LEAT__S_CANCELED)
 			return true;
-		if (flags & LEAT__S_DETACHED)
+		/* What was said of it at this epoch holds for all above it. */
+		if ((flags & LEAT__S_DETACHED) || leat__load_relaxed(&up->ok_epoch) == epoch)
 			break;
 	}
 	leat__store_relaxed(&s->ok_epoch, epoch);
@@ -119,12 +127,10 @@ static bool set_canceled(struct leat__scope *s, int cause)
 	return true;
 }
 
-/* K3 for s and everything below; s->lock is taken while the children are visited. */
-static void cancel_tree(struct leat__scope *s, int cause)
+/* K3 for s alone; under its lock. */
+static void cancel_one(struct leat__scope *s, int cause)
 {
-	leat__lock_acquire(&s->lock, LEAT__RANK_SCOPE);
-	if (!set_canceled(s, cause))
-		cause = leat__load_relaxed(&s->cause);
+	set_canceled(s, cause);
 	leat__list_for_each(node, &s->members) {
 		struct leat__task *t = leat__container_of(node, struct leat__task, member);
 
@@ -139,13 +145,47 @@ static void cancel_tree(struct leat__scope *s, int cause)
 		if (leat__claim(t, LEAT__CLAIM_CANCELED))
 			leat__ready_fifo(t);
 	}
-	leat__list_for_each(node, &s->children) {
+}
+
+/* The first child of s after node that a cancel of s reaches. */
+static struct leat__scope *next_child(struct leat__scope *s, struct leat__list *node)
+{
+	for (node = node->next; node != &s->children; node = node->next) {
 		struct leat__scope *child = leat__container_of(node, struct leat__scope, sibling);
 
 		if (!(leat__load_relaxed(&child->flags) & LEAT__S_DETACHED))
-			cancel_tree(child, cause);
+			return child;
 	}
-	leat__lock_release(&s->lock);
+	return NULL;
+}
+
+/*
+ * K3 for top and everything below, depth first.  The locks from top down to s are
+ * held, so none of these scopes can end.  Not by recursion, as above.
+ */
+static void cancel_tree(struct leat__scope *top, int cause)
+{
+	struct leat__scope *s = top, *child;
+	struct leat__list *node;
+
+	leat__lock_acquire(&s->lock, LEAT__RANK_SCOPE);
+	cancel_one(s, cause);
+	node = &s->children;
+	for (;;) {
+		child = next_child(s, node);
+		if (child) {
+			leat__lock_acquire(&child->lock, LEAT__RANK_SCOPE);
+			cancel_one(child, leat__load_relaxed(&s->cause));
+			s = child;
+			node = &s->children;
+			continue;
+		}
+		node = &s->sibling;
+		leat__lock_release(&s->lock);
+		if (s == top)
+			return;
+		s = s->parent;
+	}
 }
 
 void leat__scope_cancel(struct leat__scope *s, int cause)

@@ -64,7 +64,7 @@ enum { LEAT__CREDITS = 64 };
 
 enum leat__scope_flag {
 	LEAT__S_CANCELED = 1,
-	LEAT__S_LINKED = 2,	/* in the parent's children */
+	LEAT__S_LISTED = 2,	/* in the parent's children */
 	LEAT__S_SLOW = 4,	/* counts under the lock, by hooks */
 	LEAT__S_ROOT = 8,
 	LEAT__S_DETACHED = 16,	/* cancelling the parent does not reach it */
@@ -74,6 +74,7 @@ enum leat__scope_flag {
 	LEAT__S_OTHERS = 256,	/* tasks that are not the owner wait in others */
 	LEAT__S_ALIVE = 512,	/* initialized and not released */
 	LEAT__S_SUCCEEDED = 1024, /* with LEAT__S_ANY: one has */
+	LEAT__S_LINKED = 2048,	/* listed, and so is everything above it */
 };
 
 struct leat__scope {

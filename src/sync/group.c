@@ -207,6 +207,9 @@ static void run_inline(struct leat__scope *s, struct leat__worker *w)
 {
 	struct leat__task *me = w->cur;
 
+	/* A child that blocks goes on anywhere, and we with it. */
+	if (leat__unlikely(me->flags & LEAT__T_PINNED))
+		return;
 	leat__store_relaxed(&me->state, LEAT__INLINE);
 	while (leat__stack_remaining(w->stack) >= LEAT__INLINE_MIN) {
 		struct leat__task *t = leat__deque_pop(&w->deque);
@@ -294,17 +297,14 @@ static int wait_in_line(struct leat__scope *s, struct leat__task *me, int64_t de
 	return waiter.result;
 }
 
-static __attribute__((noinline)) int wait_slow(const char *function, struct leat__scope *s,
-					       struct leat__task *me, int64_t deadline)
+static __attribute__((noinline)) int wait_slow(struct leat__scope *s, struct leat__task *me)
 {
 	struct leat__worker *w = leat__self();
 
-	if (deadline == LEAT_FOREVER) {
-		check_no_member(function, s, me);
-		if (w && !w->rt->sim && (!s->owner || s->owner == me))
-			run_inline(s, w);
-	}
-	return wait_in_line(s, me, deadline);
+	check_no_member("leat_group_wait", s, me);
+	if (w && !w->rt->sim && (!s->owner || s->owner == me))
+		run_inline(s, w);
+	return wait_in_line(s, me, LEAT_FOREVER);
 }
 
 int leat_group_wait(leat_group *group)
@@ -314,7 +314,7 @@ int leat_group_wait(leat_group *group)
 	struct leat__task *me = leat__current(w);
 
 	if (leat__unlikely(me != s->owner || (leat__load_relaxed(&s->flags) & LEAT__S_SLOW)))
-		return wait_slow(__func__, s, me, LEAT_FOREVER);
+		return wait_slow(s, me);
 	if (leat__likely(w != NULL && !w->rt->sim)) {
 		run_inline(s, w);
 		w = leat__self();
@@ -330,8 +330,10 @@ int leat_group_wait_until(leat_group *group, int64_t deadline)
 	struct leat__scope *s = leat__group_check(__func__, group);
 	struct leat__task *me = leat__current(leat__self());
 
+	if (deadline == LEAT_FOREVER)
+		check_no_member(__func__, s, me);
 	if (me != s->owner || (leat__load_relaxed(&s->flags) & LEAT__S_SLOW))
-		return wait_slow(__func__, s, me, deadline);
+		return wait_in_line(s, me, deadline);
 	if (leat__scope_wait(s, deadline) < 0)
 		return -EAGAIN;
 	return leat__scope_owner_waited(s);
@@ -368,7 +370,7 @@ static __attribute__((noinline)) void release_checked(leat_group *group, struct 
 void leat_group_release(leat_group *group)
 {
 	struct leat__scope *s = leat__group_check(__func__, group);
-	const uint32_t rare = LEAT__S_SLOW | LEAT__S_ROOT | LEAT__S_OTHERS | LEAT__S_LINKED;
+	const uint32_t rare = LEAT__S_SLOW | LEAT__S_ROOT | LEAT__S_OTHERS | LEAT__S_LISTED;
 
 	if (leat__unlikely((leat__load_relaxed(&s->flags) & rare) || s->ext ||
 			   !leat__scope_is_waited(s)))

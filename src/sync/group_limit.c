@@ -17,8 +17,11 @@ void leat__limit_grant(struct leat__scope *s, struct leat__wake *wake)
 
 		/* Who has given up already is passed over, and finds itself out of the list. */
 		leat__list_remove(&w->node);
-		if (!leat__claim_waiter(w))
+		if (!leat__claim_waiter(w)) {
+			if (LEAT__MUTANT(LIMIT_PLACE_LOST))
+				return;
 			continue;
+		}
 		leat__group_enter(s);
 		leat__wake_add(wake, w->task);
 	}
