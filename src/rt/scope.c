@@ -13,7 +13,7 @@ void leat__scope_init(struct leat__scope *s, struct leat__scope *parent, struct 
 	s->owner_credit = 0;
 	s->flags = flags | LEAT__S_ALIVE;
 	s->owner = owner;
-	/* At an epoch at which the parent was not cancelled, nor was s.  Else the first look goes up. */
+	/* Not cancelled when the parent was not; at another epoch the first look goes up. */
 	s->ok_epoch = parent ? leat__load_relaxed(&parent->ok_epoch)
 			     : leat__load_relaxed(&leat__rt->cancel_epoch) - 1;
 	s->error = 0;
@@ -42,8 +42,10 @@ void leat__scope_link_up(struct leat__scope *s)
 {
 	struct leat__scope *up;
 
-	/* Acquire: pairs with the RMW below; all above is linked. */
-	for (up = s; up->parent && !(leat__load_acquire(&up->flags) & LEAT__S_LINKED); up = up->parent) {
+	for (up = s; up->parent; up = up->parent) {
+		/* Acquire: pairs with the RMW below; all above is linked. */
+		if (leat__load_acquire(&up->flags) & LEAT__S_LINKED)
+			break;
 		leat__lock_acquire(&up->parent->lock, LEAT__RANK_SCOPE);
 		if (!(leat__fetch_or(&up->flags, LEAT__S_LISTED) & LEAT__S_LISTED))
 			leat__list_append(&up->parent->children, &up->sibling);

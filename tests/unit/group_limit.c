@@ -50,8 +50,9 @@ struct line {
 
 LEAT_TASK(spawn_numbered, (struct line *, line), (int, i), (int64_t, deadline))
 {
-	line->returned[i] = leat_go_with(&line->group, LEAT_TASK_OPTIONS(.limit_deadline = deadline),
-					 give_back_received, line->chan);
+	const leat_task_options *options = LEAT_TASK_OPTIONS(.limit_deadline = deadline);
+
+	line->returned[i] = leat_go_with(&line->group, options, give_back_received, line->chan);
 	if (line->returned[i] == 0)
 		line->order[line->n++] = i;
 }
@@ -101,6 +102,7 @@ TEST_SIM(limit_is_fifo, 100)
 /* Who comes when a place has just been given to another waits behind all others. */
 TEST_SIM(limit_no_overtaking, 200)
 {
+	const leat_task_options *try = LEAT_TASK_OPTIONS(.try_only = true);
 	leat_group spawners;
 	struct line line;
 
@@ -109,9 +111,7 @@ TEST_SIM(limit_no_overtaking, 200)
 	CHECK_EQ(leat_send(line.chan, 0), 0);
 	/* The place is free, or given to 0, or not yet free: a try gets it in no case before 0. */
 	while (line.returned[0] == 1) {
-		int r = leat_go_with(&line.group, LEAT_TASK_OPTIONS(.try_only = true), give_back, 0);
-
-		CHECK_EQ(r, -EAGAIN);
+		CHECK_EQ(leat_go_with(&line.group, try, give_back, 0), -EAGAIN);
 		leat_yield();
 	}
 	CHECK_EQ(line.returned[0], 0);
@@ -548,7 +548,7 @@ TEST_BOTH(results_of_all_sizes, 2)
 	CHECK_EQ(leat_group_wait(&group), 0);
 	REQUIRE(leat_results(&group, large, 10) == 10);
 	for (int i = 0; i < 10; i++)
-		CHECK(large[i].bytes[0] == i + 1 && large[i].bytes[sizeof(struct large) - 1] == i + 1);
+		CHECK(large[i].bytes[0] == i + 1 && large[i].bytes[sizeof(large[i]) - 1] == i + 1);
 	leat_group_release(&group);
 
 	make_with(&group, .result_size = 1);
