@@ -392,9 +392,11 @@ LEAT_TASK(clean_up, (int *, returned))
 {
 	leat_chan(int) never = leat_chan_make(int, 0);
 	leat_group group;
+	int r;
 
 	make_with(&group, .detached_from_cancel = true, .deadline = leat_in(5 * LEAT_MS));
-	CHECK_EQ(leat_go_in(&group, give_back_received, never), 0);
+	r = leat_go_in(&group, give_back_received, never);
+	CHECK(r == 0 || r == -ECANCELED); /* on a slow machine the deadline is over */
 	*returned = finish(&group);
 	leat_chan_unref(never);
 }
@@ -420,9 +422,11 @@ TEST_PLAIN(deadline_in_clean_up)
 static void time_out_outside(void *arg)
 {
 	leat_group group;
+	int r;
 
 	make_with(&group, .deadline = leat_in(LEAT_MS));
-	CHECK_EQ(leat_go_in(&group, give_back_received, *(leat_chan(int) *)arg), 0);
+	r = leat_go_in(&group, give_back_received, *(leat_chan(int) *)arg);
+	CHECK(r == 0 || r == -ECANCELED); /* on a slow machine the deadline is over */
 	CHECK_EQ(leat_group_wait(&group), -ETIMEDOUT);
 	leat_group_release(&group);
 }
