@@ -17,7 +17,8 @@
  * Threads: any task or thread may spawn into, cancel and look at a group
  * that it knows to be alive.  The creating task or thread is the owner.  Others
  * may wait, too; for them the group is complete when its owner waits or has
- * waited, and every task has ended.  A group made with .shared has no owner.
+ * waited since the last spawn, and every task has ended.  A group made with .shared
+ * has no owner.
  */
 #ifndef LEAT_GROUP_H
 #define LEAT_GROUP_H
@@ -73,8 +74,10 @@ LEAT_API int leat_group_init(leat_group *group, const leat_group_options *option
  * Returns 0, or the group's error: of all-succeed the first task's that
  * failed; of any-succeeds the first error if none succeeded (-ENOENT if there
  * was no task); of all-done the first error; -ETIMEDOUT after its deadline; the cause
- * given to leat_group_cancel.  An -ECANCELED that follows from a cancel is
- * never the error of a group whose cause is another.
+ * given to leat_group_cancel, for it or for one above it.  What comes first counts: the
+ * errors of tasks that end after the cancel, -ECANCELED or others, do not.
+ *
+ * A task of the group must not wait for it: the program is stopped.
  */
 LEAT_API int leat_group_wait(leat_group *group);
 
@@ -85,8 +88,9 @@ LEAT_API int leat_group_wait(leat_group *group);
 LEAT_API LEAT_MUST_CHECK int leat_group_wait_until(leat_group *group, int64_t deadline);
 
 /*
- * Ends the use of the memory.  All tasks must have been waited for; else the
- * program is stopped.  Results that were not taken are dropped.  Never blocks.
+ * Ends the use of the memory.  All tasks must have been waited for, all waits of
+ * others have returned, and the groups below it been released; else the program
+ * is stopped.  Results that were not taken are dropped.  Never blocks.
  */
 LEAT_API void leat_group_release(leat_group *group);
 
@@ -121,14 +125,16 @@ LEAT_API leat_group *leat_group_root(void);
 
 /*
  * Results.  Inside a task of a group with result_size: where to write its result,
- * zeroed at first, aligned to 16; it counts if the task returns 0.
+ * zeroed at first, aligned to 16; it counts if the task returns 0 (any-succeeds: the
+ * first task that does).
  */
 LEAT_API void *leat_group_result_slot(void);
 
 /*
  * After the wait: copies up to max results to results, in the group's order,
- * tasks that failed left out.  Returns how many.  Typed: leat_results(group,
- * array, max) checks at run time that the element has the group's result_size.
+ * tasks that failed left out.  Returns how many.  Each result is given once; the next
+ * call goes on behind it.  Typed: leat_results(group, array, max) checks at run
+ * time that the element has the group's result_size.
  */
 LEAT_API size_t leat_group_results(leat_group *group, void *results, size_t elem_size,
 				   size_t max);
