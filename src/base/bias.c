@@ -8,7 +8,7 @@ enum { LIMIT_MIN = 2 };
 #else
 enum { LIMIT_MIN = 64 };
 #endif
-enum { LIMIT_MAX = 1 << 20, SPINS_BEFORE_YIELD = 100 };
+enum { LIMIT_MAX = 4096, SPINS_BEFORE_YIELD = 100 };
 
 /* B7.  The slot's worker leaves soon: a holder never parks. */
 static void take_away(struct leat__bias_lock *lock, struct leat__bias_slot *owner)
@@ -25,20 +25,24 @@ static void take_away(struct leat__bias_lock *lock, struct leat__bias_slot *owne
 			sched_yield();
 	}
 	if (lock->limit < LIMIT_MAX)
-		lock->limit *= 2;
+		lock->limit *= 4;
 }
 
 void leat__bias_acquire_slow(struct leat__bias_lock *lock, struct leat__bias_slot *me,
 			     enum leat__rank rank)
 {
+	uint32_t pauses = leat__lock_acquire(&lock->word, rank); /* B6 */
 	struct leat__bias_slot *owner;
 
-	leat__lock_acquire(&lock->word, rank);		/* B6 */
+	if (me)
+		me->paused += pauses;
 	if (lock->limit == 0)
 		lock->limit = LIMIT_MIN;
 	owner = leat__load_relaxed(&lock->bias);
 	if (owner) {
 		take_away(lock, owner);
+		if (me)
+			me->revoked++;
 	} else if (me && lock->last == me) {
 		if (++lock->run >= lock->limit && leat__asymmetric) {
 			lock->run = 0;
@@ -46,6 +50,8 @@ void leat__bias_acquire_slow(struct leat__bias_lock *lock, struct leat__bias_slo
 		}
 		return;
 	}
+	if (me && lock->last)
+		me->moved++;
 	lock->last = me;
 	lock->run = 0;
 }

@@ -29,8 +29,8 @@
  * is inside one biased lock at a time: who takes several enters by the word
  * (me == NULL).
  *
- * Each time a bias is taken away, the limit doubles: a lock that is
- * really shared stays an ordinary spin lock.
+ * Each time a bias is taken away, the limit grows fourfold, up to what makes the
+ * heavy fence cheap: a lock that is really shared is an ordinary spin lock.
  */
 #ifndef LEAT_BASE_BIAS_H
 #define LEAT_BASE_BIAS_H
@@ -45,6 +45,9 @@ struct leat__bias_lock;
 /* One per worker, never freed: a lock may outlive the runtime that biased it. */
 struct leat__bias_slot {
 	__attribute__((aligned(64))) struct leat__bias_lock *inside; /* (a) written by its worker */
+	uint32_t moved;		/* (o) locks taken that another worker had last */
+	uint32_t revoked;	/* (o) those of them that were biased to it */
+	uint32_t paused;	/* (o) pauses in which a lock was waited for */
 };
 
 struct leat__bias_lock {

@@ -4,25 +4,27 @@
 
 #include "base/assert.h"
 
-enum { SPINS_BEFORE_YIELD = 100 };
+enum { PAUSES_MAX = 64, ROUNDS_BEFORE_YIELD = 8 };
 
 /*
- * Waits by reading, so that the holder keeps the line; yields the CPU after a
- * while, because the holder may have been preempted.
+ * Looks at doubling intervals: a holder that uses the lock again and again does
+ * many operations on the lines that it has, instead of one a turn.  Yields the CPU
+ * after a while, because the holder may have been preempted.
  */
-void leat__lock_contended(struct leat__lock *lock)
+uint32_t leat__lock_contended(struct leat__lock *lock)
 {
-	unsigned spins = 0;
+	uint32_t pauses = 0, wait = 1, rounds = 0;
 
-	for (;;) {
-		while (leat__load_relaxed(&lock->word) != 0) {
+	do {
+		for (uint32_t i = 0; i < wait; i++)
 			leat__cpu_pause();
-			if (++spins % SPINS_BEFORE_YIELD == 0)
-				sched_yield();
-		}
-		if (leat__cas(&lock->word, 0, 1))
-			return;
-	}
+		pauses += wait;
+		if (wait < PAUSES_MAX)
+			wait *= 2;
+		else if (++rounds > ROUNDS_BEFORE_YIELD)
+			sched_yield();
+	} while (leat__load_relaxed(&lock->word) != 0 || !leat__cas(&lock->word, 0, 1));
+	return pauses;
 }
 
 #ifdef LEAT_CHECKS

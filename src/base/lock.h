@@ -25,7 +25,8 @@ struct leat__lock {
 	uint32_t word;		/* (a) 0 free, 1 held */
 };
 
-void leat__lock_contended(struct leat__lock *lock);
+/* Takes a lock that is held.  How many pauses that took. */
+uint32_t leat__lock_contended(struct leat__lock *lock);
 
 #ifdef LEAT_CHECKS
 void leat__rank_push(const struct leat__lock *lock, enum leat__rank rank);
@@ -35,12 +36,14 @@ void leat__rank_pop(const struct leat__lock *lock);
 #define leat__rank_pop(lock) ((void)(lock))
 #endif
 
-static inline void leat__lock_acquire(struct leat__lock *lock, enum leat__rank rank)
+/* Returns how many pauses it waited. */
+static inline uint32_t leat__lock_acquire(struct leat__lock *lock, enum leat__rank rank)
 {
 	leat__rank_push(lock, rank);
 	/* Acquire: pairs with the release in leat__lock_release. */
-	if (leat__unlikely(!leat__cas(&lock->word, 0, 1)))
-		leat__lock_contended(lock);
+	if (leat__likely(leat__cas(&lock->word, 0, 1)))
+		return 0;
+	return leat__lock_contended(lock);
 }
 
 static inline void leat__lock_release(struct leat__lock *lock)

@@ -3,8 +3,8 @@
  *
  * Waking a core costs more than a thousand messages between tasks on one core,
  * and tasks that talk are best kept together.  So a task that has just been made ready
- * is left to its own worker for CONFIRM_NS; only a backlog that lasts is
- * moved.  But no ready task may wait long while a worker is idle, even if the
+ * is left to its own worker for a while; only a backlog that lasts is moved
+ * (steal.c).  But no ready task may wait long while a worker is idle, even if the
  * task that made it ready computes for a second without another call.
  *
  * An idle worker is in one of three states:
@@ -40,27 +40,15 @@
 #include "rt/deadlock.h"
 #include "rt/park.h"
 #include "rt/sim.h"
+#include "rt/steal.h"
 #include "rt/timer.h"
 #include "rt/worker.h"
 
 #define SPIN_NS INT64_C(20000)
 #define LOOK_NS INT64_C(2000)
-#define CONFIRM_NS INT64_C(5000)
+#define PENDING_NS INT64_C(10000)
 #define DOZE_MIN_NS INT64_C(50000)
 #define DOZE_MAX_NS INT64_C(800000)
-
-/* What a searcher saw of another worker, and when it saw it first. */
-struct leat__seen {
-	int64_t deque_at, lifo_at;
-	uint32_t bottom, pushes;
-	bool deque, in_lifo;
-	struct leat__task *lifo;
-};
-
-size_t leat__seen_size(int nworkers)
-{
-	return sizeof(struct leat__seen) * (size_t)nworkers;
-}
 
 void leat__injector_push(struct leat__runtime *rt, struct leat__task *first,
 			 struct leat__task *last, uint32_t n)
@@ -171,82 +159,28 @@ static uint32_t all_pushes(struct leat__runtime *rt)
 	return sum;
 }
 
-/* Half of v's deque, into ours; returns the first. */
-static struct leat__task *steal_half(struct leat__worker *w, struct leat__worker *v)
+/* Whether the last look saw something that may yet be stolen. */
+static bool anything_pending(const struct leat__worker *w)
 {
-	uint32_t n = (leat__deque_len(&v->deque) + 1) / 2;
-	struct leat__task *first = NULL;
-	bool lost = false;
-
-	for (uint32_t i = 0; i < n; i++) {
-		struct leat__task *t = leat__deque_steal(&v->deque, &lost);
-
-		if (!t)
-			break;
-		leat__count(&w->counters.steals, 1);
-		if (!first)
-			first = t;
-		else if (!leat__deque_push(&w->deque, t))
-			leat__push_overflow(w, t);
-	}
-	return first;
+	for (int i = 0; i < w->rt->nworkers; i++)
+		if (i != w->index && leat__steal_pending(w, w->rt->worker[i]))
+			return true;
+	return false;
 }
 
-/* Takes from v what has been waiting for CONFIRM_NS; else remembers what is there. */
-static struct leat__task *look_at(struct leat__worker *w, struct leat__worker *v, int64_t now)
-{
-	struct leat__seen *seen = &w->seen[v->index];
-	uint32_t top = leat__load_acquire(&v->deque.top);
-	uint32_t bottom = leat__load_acquire(&v->deque.bottom);
-	uint32_t pushes = leat__load_relaxed(&v->pushes);
-	struct leat__task *lifo = leat__load_relaxed(&v->lifo);
-
-	if ((int32_t)(bottom - top) <= 0) {
-		seen->deque = false;
-	} else if (!seen->deque || (int32_t)(seen->bottom - top) <= 0) {
-		seen->deque = true;
-		seen->bottom = bottom;
-		seen->deque_at = now;
-	} else if (now - seen->deque_at >= CONFIRM_NS) {
-		struct leat__task *t = steal_half(w, v);
-
-		seen->deque = false;
-		if (t)
-			return t;
-	}
-	if (!lifo) {
-		seen->in_lifo = false;
-	} else if (!seen->in_lifo || seen->lifo != lifo || seen->pushes != pushes) {
-		seen->in_lifo = true;
-		seen->lifo = lifo;
-		seen->pushes = pushes;
-		seen->lifo_at = now;
-	} else if (now - seen->lifo_at >= CONFIRM_NS) {
-		seen->in_lifo = false;
-		/* The slot may hold another task by now that looks the same: just as good. */
-		if (leat__cas(&v->lifo, lifo, NULL)) {
-			leat__count(&w->counters.steals, 1);
-			return lifo;
-		}
-	}
-	return NULL;
-}
-
-/* Work that is there now; *ret_pending: something is there that may yet be stolen. */
-static struct leat__task *look(struct leat__worker *w, int64_t now, bool *ret_pending)
+/* Work that is there now. */
+static struct leat__task *look(struct leat__worker *w, int64_t now)
 {
 	struct leat__runtime *rt = w->rt;
 	int start = (int)leat__random_below(&w->random, (uint32_t)rt->nworkers);
 	struct leat__task *t = leat__pick(w);
 
-	*ret_pending = false;
 	for (int i = 0; !t && i < rt->nworkers; i++) {
 		struct leat__worker *v = rt->worker[(start + i) % rt->nworkers];
 
 		if (v == w)
 			continue;
-		t = look_at(w, v, now);
-		*ret_pending |= w->seen[v->index].deque || w->seen[v->index].in_lifo;
+		t = leat__steal_from(w, v, now);
 		/* A busy worker's timers are late; fire them into our queue. */
 		if (!t && leat__load_relaxed(&v->wheel.next) <= now &&
 		    leat__wheel_fire(&v->wheel, now) > 0)
@@ -420,14 +354,13 @@ static struct leat__task *spin(struct leat__worker *w, int64_t ns)
 {
 	int64_t now = leat__clock(), until = now + ns;
 	struct leat__task *t;
-	bool pending;
 
 	for (;;) {
 		w->clock = now;
-		t = look(w, now, &pending);
+		t = look(w, now);
 		if (t || leat__load_relaxed(&w->rt->stopping))
 			return t;
-		if (now >= until && !(pending && now < until + 2 * CONFIRM_NS))
+		if (now >= until && !(now < until + PENDING_NS && anything_pending(w)))
 			return NULL;
 		do
 			leat__cpu_pause();
@@ -455,6 +388,7 @@ static struct leat__task *doze(struct leat__worker *w)
 	struct leat__task *t = NULL;
 	int64_t interval = DOZE_MIN_NS;
 	uint32_t pushes = all_pushes(rt), before;
+	bool pending;
 
 	if (!leat__cas(&rt->dozing, (struct leat__worker *)NULL, w))
 		return NULL;
@@ -466,9 +400,12 @@ static struct leat__task *doze(struct leat__worker *w)
 		before = pushes;
 		pushes = all_pushes(rt);
 		t = spin(w, 0);
-		if (interval < DOZE_MAX_NS)
+		pending = anything_pending(w);
+		if (pending)
+			interval = w->confirm_ns;
+		else if (interval < DOZE_MAX_NS)
 			interval *= 2;
-	} while (!t && pushes != before && !leat__load_relaxed(&rt->stopping));
+	} while (!t && (pending || pushes != before) && !leat__load_relaxed(&rt->stopping));
 	leat__store_relaxed(&rt->dozing, NULL);
 	return t;
 }
@@ -493,6 +430,7 @@ struct leat__task *leat__find_work(struct leat__worker *w)
 	leat__scope_flush(w); /* N1 */
 	if (leat__unlikely(rt->sim != NULL))
 		return leat__sim_find_work(w);
+	leat__steal_judge(w, leat__clock());
 	searching_begin(rt);
 	while (!leat__load_relaxed(&rt->stopping)) {
 		leat__worker_timers(w);

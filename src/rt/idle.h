@@ -9,9 +9,6 @@
 /* Work for w from anywhere; sleeps as long as there is none.  NULL: the runtime stops. */
 struct leat__task *leat__find_work(struct leat__worker *w);
 
-/* Bytes of a worker's notes about the others. */
-size_t leat__seen_size(int nworkers);
-
 void leat__wake_one(struct leat__runtime *rt);
 /* Wakes w, whatever it does in its sleep. */
 void leat__wake_worker(struct leat__worker *w);

@@ -218,7 +218,10 @@ struct leat__worker {
 	uint64_t random;
 	int64_t clock;		/* the time of a moment ago, for dumps */
 	int64_t spin_ns;	/* how long it spins: less while that finds nothing */
-	struct leat__seen *seen; /* what it saw of each other worker, see idle.c */
+	struct leat__seen *seen; /* what it saw of each other worker, see steal.c */
+	int64_t confirm_ns;	/* how long a queue must last before it steals from it */
+	int64_t stole_at;	/* since when it lives on stolen tasks; 0: it does not */
+	struct leat__bias_slot stole_slot; /* what slot counted then */
 	struct leat__runtime *rt;
 	int index;
 	struct leat__bias_slot *slot; /* (c) for base/bias.h */

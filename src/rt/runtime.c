@@ -14,6 +14,7 @@
 #include "rt/park.h"
 #include "rt/sim.h"
 #include "rt/stack.h"
+#include "rt/steal.h"
 #include "rt/timer.h"
 #include "rt/worker.h"
 
@@ -103,6 +104,7 @@ static struct leat__worker *worker_make(struct leat__runtime *rt, int index)
 	w->index = index;
 	w->slot = &slots[index];
 	w->spin_ns = 20000;
+	leat__steal_init(w);
 	w->simulated = rt->sim != NULL;
 	w->quantum = rt->sim ? 1 : LEAT__BUDGET;
 	w->budget = w->quantum;
