@@ -69,7 +69,7 @@ TEST(a_ready_task_does_not_wait_for_its_maker)
 
 static _Atomic int64_t worked;
 
-LEAT_TASK(job, (int64_t, ns))
+static void work(int64_t ns)
 {
 	int64_t start = leat_now(), now;
 
@@ -77,6 +77,11 @@ LEAT_TASK(job, (int64_t, ns))
 		now = leat_now();
 	while (now < start + ns);
 	atomic_fetch_add(&worked, now - start);
+}
+
+LEAT_TASK(job, (int64_t, ns))
+{
+	work(ns);
 }
 
 static double busy(int64_t ns, int jobs)
@@ -109,6 +114,100 @@ TEST(jobs_of_10_us_keep_every_core_busy)
 	if (best < 0.95)
 		fprintf(stderr, "busy %.3f\n", best);
 	CHECK(best >= 0.95);
+}
+
+LEAT_TASK(pool_worker, (leat_chan(int), jobs))
+{
+	leat_range(n, jobs)
+		work(n * LEAT_US);
+}
+
+/* The same, as a pool: four tasks that receive their jobs from one channel. */
+static double pool_busy(int us, int jobs)
+{
+	leat_chan(int) c = leat_chan_make(int, 100);
+	int64_t start = leat_now();
+	leat_group group;
+
+	atomic_store(&worked, 0);
+	leat_group_init(&group, NULL);
+	for (int i = 0; i < 4; i++)
+		leat_go_in(&group, pool_worker, c);
+	for (int i = 0; i < jobs; i++)
+		leat_send(c, us);
+	leat_close(c);
+	leat_group_wait(&group);
+	leat_group_release(&group);
+	leat_chan_unref(c);
+	return (double)atomic_load(&worked) / (double)(leat_now() - start) / leat_workers();
+}
+
+TEST(a_pool_keeps_every_core_busy)
+{
+	double best = 0;
+
+	if (!two_cpus())
+		SKIP("needs two workers");
+	if (test_slow())
+		SKIP("measures the runtime, not a sanitizer or qemu");
+	for (int i = 0; i < 10 && best < 0.95; i++) {
+		double b = pool_busy(10, 10000);
+
+		best = b > best ? b : best;
+	}
+	if (best < 0.95)
+		fprintf(stderr, "busy %.3f\n", best);
+	CHECK(best >= 0.95);
+}
+
+LEAT_TASK(send_some, (leat_chan(int), c), (int, n))
+{
+	for (int i = 0; i < n; i++)
+		leat_send(c, i);
+}
+
+LEAT_TASK(receive_some, (leat_chan(int), c))
+{
+	leat_range(n, c)
+		(void)n;
+}
+
+static uint64_t steals(void)
+{
+	leat_stats stats = { .size = sizeof(stats) };
+
+	CHECK_EQ(leat_stats_get(&stats), 0);
+	return stats.steals;
+}
+
+/* Tasks that do nothing but share a channel stay together, once that has been learnt. */
+TEST(tasks_of_one_channel_gather)
+{
+	enum { TASKS = 4, EACH = 100000 };
+	uint64_t before, stolen = UINT64_MAX;
+
+	if (test_slow())
+		SKIP("measures the runtime, not a sanitizer or qemu");
+	for (int i = 0; i < 10 && stolen > TASKS * EACH / 1000; i++) {
+		leat_chan(int) c = leat_chan_make(int, 100);
+		leat_group senders, receivers;
+
+		before = steals();
+		leat_group_init(&senders, NULL);
+		leat_group_init(&receivers, NULL);
+		for (int j = 0; j < TASKS; j++) {
+			leat_go_in(&senders, send_some, c, EACH);
+			leat_go_in(&receivers, receive_some, c);
+		}
+		leat_group_wait(&senders);
+		leat_close(c);
+		leat_group_wait(&receivers);
+		leat_group_release(&senders);
+		leat_group_release(&receivers);
+		leat_chan_unref(c);
+		stolen = steals() - before;
+	}
+	CHECK(stolen <= TASKS * EACH / 1000);
 }
 
 static int64_t cpu_ns(void)
