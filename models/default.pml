@@ -93,6 +93,8 @@ done:
 
 proctype receiver(byte me)
 {
+	bool ok;
+
 	if
 	:: atomic { ACQUIRE(0); at_0 = true;
 		ST(me, CLAIM, ARMED);
@@ -100,13 +102,18 @@ proctype receiver(byte me)
 		changed(0);
 #endif
 		RELEASE(0) }
-	:: atomic { ACQUIRE(0); at_0 = true; changed(0); RELEASE(0) }	/* S3 */
-		ST(me, CLAIM, ARMED);			/* S4 */
-		atomic { ACQUIRE(0);			/* S5 */
+	:: ST(me, CLAIM, ARMED);			/* S4 */
+		atomic { ACQUIRE(0); at_0 = true; changed(0); RELEASE(0) }	/* S5 */
+		CAS(me, CLAIM, ARMED, IDLE, ok);	/* for a case that it could not do after all */
+		if
+		:: ok -> ST(me, CLAIM, ARMED);		/* S4 */
+			atomic { ACQUIRE(0);		/* S5 */
 #ifndef MUT_NO_VERSION_AT_RESCAN
-		changed(0);
+			changed(0);
 #endif
-		RELEASE(0) }
+			RELEASE(0) }
+		:: else
+		fi
 	fi;
 	atomic { DRAINED(me) -> ready_0 = (mem[CLAIM] == ARMED) }
 }

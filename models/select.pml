@@ -240,7 +240,8 @@ proctype task(byte me)
 	byte i, n, k, j;
 	byte peer = NOBODY;
 	byte how;
-	bool ok, more, flip, queued;
+	bool ok, more, flip;
+	byte queued;						/* so many cases have waiters in queues */
 
 	atomic { RUN }
 
@@ -253,33 +254,33 @@ proctype task(byte me)
 			atomic {
 				alive[me] = true;
 				enqueue(MY_CH, MY_OP, 2 * me);
-				queued = true;
+				queued = 1;
 				ST(me, CLAIM(me), ARMED);
 				RELEASE(MY_CH)
 			}
 			goto park
 		:: else -> RELEASE(MY_CH)
 		fi
+	:: atomic { NCASES(me) == 2 && n < 2 -> n = 2 }		/* the rest did not seem ready */
 	:: else -> break
 	od;
 
-	atomic { n = 0; queued = true; alive[me] = true }
-	do							/* S3 */
-	:: atomic { n < 2 -> i = n; n++; ACQUIRE(MY_CH); enqueue(MY_CH, MY_OP, 2 * me + i); RELEASE(MY_CH) }
-	:: else -> break
-	od;
-
+	/* The order of the cases; that of task 2 is as good as any. */
+	atomic { alive[me] = true; if :: me < 2 -> flip = true :: flip = false fi }
 again:
 #ifndef MUT_ARM_AFTER_RESCAN
 	ST(me, CLAIM(me), ARMED);				/* S4 */
 #endif
-#ifndef MUT_NO_RESCAN
-	atomic { if :: me < 2 -> flip = true :: flip = false fi; n = 0 }	/* random, but for task 2 */
+	n = 0;
 	do							/* S5 */
 	:: atomic { n < 2 -> i = (flip -> 1 - n : n); n++; ACQUIRE(MY_CH); k = 0; look() }
 		GO_ON(look, look_at_buffer);
+#ifdef MUT_NO_RESCAN
+		ok = false;
+#endif
 		if
-		:: !ok -> RELEASE(MY_CH)
+		:: !ok && n > queued -> atomic { enqueue(MY_CH, MY_OP, 2 * me + i); queued++; RELEASE(MY_CH) }
+		:: !ok && n <= queued -> RELEASE(MY_CH)
 		:: else ->
 #ifdef MUT_STAY_ARMED
 			ok = true;
@@ -312,13 +313,12 @@ again:
 		fi
 	:: else -> break
 	od;
-#endif
 #ifdef MUT_ARM_AFTER_RESCAN
 	ST(me, CLAIM(me), ARMED);
 #endif
 
 park:								/* S6 */
-	atomic { i = 0; n = 0; flip = false; parked[me] = true; LEAVE }
+	atomic { i = 0; n = 0; parked[me] = true; LEAVE }
 end_parked:
 	ready[me];
 	atomic { RUN; parked[me] = false; ready[me] = false; how = LD(me, CLAIM(me)) }
@@ -332,14 +332,18 @@ end_parked:
 
 done:
 #ifdef MUT_NO_REMOVE
-	queued = false;
+	queued = 0;
 #endif
 	atomic { n = 0 }
 	do							/* S7 */
-	:: atomic { queued && n < NCASES(me) -> i = n; n++; ACQUIRE(MY_CH); dequeue(MY_CH, MY_OP, 2 * me + i); RELEASE(MY_CH) }
+	:: atomic { n < queued -> i = (flip -> 1 - n : n); n++;
+		if
+		:: how == DONE + i			/* who claimed us has taken it out */
+		:: else -> ACQUIRE(MY_CH); dequeue(MY_CH, MY_OP, 2 * me + i); RELEASE(MY_CH)
+		fi }
 	:: else -> break
 	od;
-	atomic { alive[me] = false; how = 0; i = 0; n = 0; LEAVE }
+	atomic { alive[me] = false; how = 0; i = 0; n = 0; flip = false; queued = 0; LEAVE }
 }
 
 #ifdef CASE_TIMEOUT

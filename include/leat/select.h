@@ -32,18 +32,18 @@ enum leat_case_op {
 	LEAT_OP_ORDERED,
 };
 
-/* One case.  Make it with the macros or leat_send_case and leat_recv_case below. */
+/*
+ * One case.  Make it with the macros or leat_send_case and leat_recv_case below.
+ * Without a union: compilers copy structures that have one in pieces of another size than
+ * they were written in, which stalls.
+ */
 typedef struct leat_case {
-	enum leat_case_op op;
-	int status;		/* out: 0 or LEAT_ECLOSED, of the case that was taken */
 	leat_channel *chan;
-	union {
-		const void *send;
-		void *recv;	/* NULL: the element goes to the drop function */
-	} elem;
+	void *elem;		/* to copy from or to; NULL in a receive: to the drop function */
 	int *ret_status;	/* where status goes, too; may be NULL */
 	int64_t deadline;	/* of LEAT_OP_UNTIL */
-	uint64_t _waiter[8];
+	enum leat_case_op op;
+	int status;		/* out: 0 or LEAT_ECLOSED, of the case that was taken */
 } leat_case;
 
 LEAT_BEGIN_DECLS
@@ -79,7 +79,7 @@ static inline leat_case leat_send_case(leat_channel *chan, const void *elem, int
 	leat_case c = LEAT__CASE_INIT;
 	c.op = LEAT_OP_SEND;
 	c.chan = chan;
-	c.elem.send = elem;
+	c.elem = (void *)(uintptr_t)elem; /* only read */
 	c.ret_status = ret_status;
 	return c;
 }
@@ -89,7 +89,7 @@ static inline leat_case leat_recv_case(leat_channel *chan, void *elem, int *ret_
 	leat_case c = LEAT__CASE_INIT;
 	c.op = LEAT_OP_RECV;
 	c.chan = chan;
-	c.elem.recv = elem;
+	c.elem = elem;
 	c.ret_status = ret_status;
 	return c;
 }

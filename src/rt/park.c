@@ -294,7 +294,7 @@ void leat__wake_all(struct leat__wake *wake)
  * A yield is a park that makes itself ready first: whoever picks us up waits
  * for our context (P5').  Nobody else can claim us: the word stays IDLE.
  */
-static void yield(struct leat__worker *w)
+void leat__yield(struct leat__worker *w)
 {
 	struct leat__task *t = w->cur;
 
@@ -310,7 +310,7 @@ struct leat__worker *leat__budget_spent(struct leat__worker *w)
 	if (leat__unlikely(w->simulated) && !leat__sim_preempts(w))
 		return w;
 	if (w->cur && w->cur->no_park == 0)
-		yield(w);
+		leat__yield(w);
 	return leat__self();
 }
 
@@ -328,6 +328,6 @@ int leat_yield(void)
 	if (leat__unlikely(t->no_park > 0))
 		leat__misuse(t, "task '%s' would park in a no-park scope; move the call behind leat_no_park_end",
 			     leat__task_name_of(t));
-	yield(w);
+	leat__yield(w);
 	return leat__is_canceled(t) ? -ECANCELED : 0;
 }

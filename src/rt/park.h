@@ -44,8 +44,6 @@ struct leat__waiter {
 	int result;		/* written by the winner of the claim, before W3 */
 	uint32_t index;		/* (c) the case of a select; else 0 */
 };
-_Static_assert(sizeof(struct leat__waiter) <= sizeof(((leat_case *)0)->_waiter),
-	       "leat_case._waiter is too small");
 
 /* P1.  Cancelable unless the task is shielded or the caller ignores cancel. */
 static inline void leat__arm(struct leat__task *t, bool cancelable)
@@ -157,6 +155,9 @@ static inline int leat__enter(struct leat__worker **ret_w, struct leat__task **r
 	*ret_t = leat__current(NULL);
 	return 0;
 }
+
+/* The running task goes behind everything that is queued.  w may be another afterwards. */
+void leat__yield(struct leat__worker *w);
 
 /* The names of enum leat__why, for dumps. */
 extern const char *const leat__why_name[];

@@ -216,6 +216,7 @@ struct leat__worker {
 	uint32_t stack_count;
 	struct leat__stack *reserve; /* for a park when memory is gone */
 	uint64_t random;
+	int select_luck;	/* how often a select yields before it waits, see select.c */
 	int64_t clock;		/* the time of a moment ago, for dumps */
 	int64_t spin_ns;	/* how long it spins: less while that finds nothing */
 	struct leat__seen *seen; /* what it saw of each other worker, see steal.c */

@@ -9,8 +9,8 @@
  *   - at most one of the queues has such waiters, except that one select may
  *     wait in both (a task never meets itself);
  *   - closed or abandoned: neither queue has any.
- * One exception: a select that was passed over before it armed (S3, S4 in
- * select.c) may wait, claimable, while the buffer has elements or room, until it
+ * One exception: a select that was passed over while it had taken its claim
+ * back (S5 in select.c) may wait, claimable, while the buffer has elements or room, until it
  * has scanned again (S5).  Nothing may be given to it past the buffer: that
  * would overtake older elements.
  * Waiters whose claim was won by a timeout, a cancel or another case of their

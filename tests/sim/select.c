@@ -383,3 +383,55 @@ TEST_SIM(select_ordered, 200)
 	leat_chan_unref(a);
 	leat_chan_unref(b);
 }
+
+/* More cases than have room on the stack: all channels but two are never used. */
+enum { MANY = 40 };
+
+LEAT_TASK(receive_from_many, (leat_chan(int) *, chans), (int, first), (int *, dropped))
+{
+	for (;;) {
+		leat_case cases[MANY];
+		int element = -1, r;
+
+		for (int i = 0; i < MANY; i++)
+			cases[i] = leat_recv_case(LEAT__RAW(chans[i]), &element, NULL);
+		/* What comes from the last goes to the drop function. */
+		cases[MANY - 1].elem = NULL;
+		r = leat_select_cases(cases, MANY);
+		REQUIRE(r == first || r == MANY - 1);
+		if (cases[r].status == LEAT_ECLOSED)
+			return;
+		CHECK_EQ(cases[r].status, 0);
+		if (r == MANY - 1)
+			++*dropped;
+		else
+			books_received(element);
+	}
+}
+
+TEST_STRESS(select_many)
+{
+	leat_chan(int) chans[MANY];
+	leat_group senders, receivers;
+	int dropped = 0;
+
+	books_open();
+	make(&senders);
+	make(&receivers);
+	for (int i = 0; i < MANY; i++)
+		chans[i] = make_chan(leat_random(2));
+	CHECK_EQ(leat_go_in(&receivers, receive_from_many, chans, 17, &dropped), 0);
+	CHECK_EQ(leat_go_in(&senders, send_plainly, chans[17], 4), 0);
+	CHECK_EQ(leat_go_in(&senders, send_plainly, chans[MANY - 1], 4), 0);
+	CHECK_EQ(finish(&senders), 0);
+	/* All that was sent is received before the end is seen. */
+	while (leat_chan_len(chans[17]) > 0)
+		leat_yield();
+	leat_close(chans[MANY - 1]);
+	CHECK_EQ(finish(&receivers), 0);
+	for (int i = 0; i < MANY; i++)
+		leat_chan_unref(chans[i]);
+	books_balance();
+	CHECK_EQ(dropped, 4);
+	CHECK_EQ(books_total(books.received), 4);
+}
