@@ -40,7 +40,7 @@
  * S3: tasks that run next are often those that make a case ready, and to queue at
  * all channels and leave the queues again costs more than a switch.  Only as
  * many as there are cases, or we would be late; and seldom, when it was of no
- * use of late.
+ * use of late; and not with so few cases that to queue is cheap.
  *
  * Default is taken only if there was an instant at which no case was ready:
  * each case is tried under its channel's lock, and afterwards the versions of all
@@ -67,6 +67,7 @@ enum { MAX_DEFAULT_SCANS = 8 };
 enum {
 	DROP_ON_STACK = 512,
 	FEW = 16,		/* cases whose places and waiters are on the stack */
+	YIELD_MIN = 4,		/* with fewer cases to queue costs less than a switch */
 	LUCK_MAX = 8,		/* S3 was of use: it may be of none so often, */
 	LUCK_MIN = -16,		/* then it is left out so often */
 	BACKOFF_MAX = 64,
@@ -406,7 +407,7 @@ static inline bool let_others_run(struct select *s)
 	if (leat__unlikely(!w || s->me->no_park > 0))
 		return false;
 	ahead = leat__deque_len(&w->deque) + (leat__load_relaxed(&w->lifo) != NULL);
-	if (ahead == 0 || ahead > s->n)
+	if (s->n < YIELD_MIN || ahead == 0 || ahead > s->n)
 		return false;
 	if (w->select_luck < 0) {
 		w->select_luck++;
