@@ -9,7 +9,7 @@
  *   S2 default: see below
  *   S3 a few tasks are queued at this worker: let them run once, S1 again
  *   S4 arm
- *   S5 at each channel, under its lock: the case cannot be done: queue a waiter, or
+ *   S5 at each channel, in an order drawn once, under its lock: the case cannot be done: queue a waiter, or
  *	leave the one that is queued.  It can be done: take the claim back first
  *	(CAS armed -> IDLE).  That fails: somebody has claimed us; S6.  It
  *	succeeds: do the case under the same lock; if it cannot be done after
@@ -86,7 +86,7 @@ struct select {
 	bool drops;		/* a case receives into NULL */
 	struct place *places;	/* [0, drawn) tried, [drawn, listed) to be tried */
 	uint32_t drawn, listed;
-	uint32_t queued;	/* the first so many cases have waiters in queues */
+	uint32_t queued;	/* so many of the places have waiters in queues */
 	struct leat__waiter *waiters; /* one per case */
 	struct leat__worker *w;
 	struct leat__task *me;
@@ -321,23 +321,23 @@ static inline void queue_waiter(struct select *s, uint32_t i)
 /* S5.  The index of the case done; -EAGAIN: park; -EINTR: arm and look again. */
 static int look_at_each(struct select *s)
 {
-	for (uint32_t i = 0; i < s->n; i++) {
-		leat_case *c = &s->cases[i];
-		leat_channel *ch = channel_of(c);
+	for (uint32_t i = 0; i < s->listed; i++) {
+		/* In an order that is drawn once: of two cases of a channel each may be first. */
+		uint32_t index = (i < s->drawn ? &s->places[i] : draw(s))->index;
+		leat_case *c = &s->cases[index];
+		leat_channel *ch = c->chan;
 
-		if (leat__likely(ch != NULL)) {
-			leat__chan_lock(ch, s->w);
-			if (!LEAT__MUTANT(SELECT_NO_RESCAN) &&
-			    leat__chan_ready_locked(ch, c->op == LEAT_OP_SEND, s->me))
-				return take_back_and_do(s, c);
-			if (leat__likely(i >= s->queued))
-				queue_waiter(s, i);
-			else /* It was passed over, maybe: news for S2 of others. */
-				leat__store_release(&ch->version, ch->version + 1);
-			leat__chan_unlock(ch, s->w);
-		}
-		if (i >= s->queued)
+		leat__chan_lock(ch, s->w);
+		if (!LEAT__MUTANT(SELECT_NO_RESCAN) &&
+		    leat__chan_ready_locked(ch, c->op == LEAT_OP_SEND, s->me))
+			return take_back_and_do(s, c);
+		if (leat__likely(i >= s->queued)) {
+			queue_waiter(s, index);
 			s->queued = i + 1;
+		} else { /* It was passed over, maybe: news for S2 of others. */
+			leat__store_release(&ch->version, ch->version + 1);
+		}
+		leat__chan_unlock(ch, s->w);
 	}
 	return -EAGAIN;
 }
@@ -346,14 +346,14 @@ static int look_at_each(struct select *s)
 static void leave_queues(struct select *s, int fired)
 {
 	for (uint32_t i = 0; i < s->queued; i++) {
-		leat_case *c = &s->cases[i];
-		leat_channel *ch = channel_of(c);
+		uint32_t index = s->places[i].index;
+		leat_case *c = &s->cases[index];
 
-		if (!ch || (int)i == fired)
+		if ((int)index == fired)
 			continue;
-		leat__chan_lock(ch, s->w);
-		leat__chan_dequeue(ch, c->op == LEAT_OP_SEND, &s->waiters[i]);
-		leat__chan_unlock(ch, s->w);
+		leat__chan_lock(c->chan, s->w);
+		leat__chan_dequeue(c->chan, c->op == LEAT_OP_SEND, &s->waiters[index]);
+		leat__chan_unlock(c->chan, s->w);
 	}
 }
 
@@ -373,6 +373,7 @@ static __attribute__((noinline)) int block(struct select *s)
 
 	if (!s->waiters)
 		s->waiters = few;
+	list_all(s);
 	s->queued = 0;
 	for (uint32_t rounds = 1;; rounds++) {
 		leat__arm(s->me, true);		/* S4 */
