@@ -12,6 +12,7 @@
 #include <leat/chan.h>
 #include <leat/select.h>
 #include <leat/sync.h>
+#include <leat/io.h>
 #include <leat/sim.h>
 #include <leat/dump.h>
 

@@ -23,6 +23,13 @@ void leat__thread_join(struct leat__thread_handle thread);
 void *leat__thread_value(void);
 int leat__thread_value_set(void *value, void (*end)(void *value));
 
+/*
+ * Keeps SIGPIPE from the calling thread until leat__sigpipe_end, which is given what
+ * leat__sigpipe_begin returned.  Not nested with each other on one thread.
+ */
+bool leat__sigpipe_begin(void);
+void leat__sigpipe_end(bool was_blocked);
+
 /* fn runs in the child of every fork(2) from now on.  0 or a negative errno. */
 int leat__on_fork_child(void (*fn)(void));
 

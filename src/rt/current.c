@@ -252,6 +252,8 @@ const char *leat_strerror(int error)
 	static __thread char text[128];
 
 	if (error == LEAT_ECLOSED)
-		return "channel closed";
+		return "closed";
+	if (error == LEAT_EEND)
+		return "the input ended too early";
 	return error <= 0 ? strerror_r(-error, text, sizeof(text)) : "no error";
 }

@@ -39,6 +39,7 @@
 
 #include "rt/deadlock.h"
 #include "rt/park.h"
+#include "rt/poll.h"
 #include "rt/sim.h"
 #include "rt/steal.h"
 #include "rt/timer.h"
@@ -84,8 +85,9 @@ struct leat__task *leat__injector_pop(struct leat__runtime *rt)
 
 void leat__wake_worker(struct leat__worker *w)
 {
-	leat__store_release(&w->futex, 1);
-	leat__futex_wake(&w->futex, 1);
+	leat__store_release(&w->futex, 1);	/* Q4 in poll.c */
+	if (!leat__poll_wake(w))
+		leat__futex_wake(&w->futex, 1);
 }
 
 /* Out of the list; under idle_lock. */
@@ -173,8 +175,10 @@ static struct leat__task *look(struct leat__worker *w, int64_t now)
 {
 	struct leat__runtime *rt = w->rt;
 	int start = (int)leat__random_below(&w->random, (uint32_t)rt->nworkers);
-	struct leat__task *t = leat__pick(w);
+	struct leat__task *t;
 
+	leat__poll_look(w);
+	t = leat__pick(w);
 	for (int i = 0; !t && i < rt->nworkers; i++) {
 		struct leat__worker *v = rt->worker[(start + i) % rt->nworkers];
 
@@ -281,11 +285,14 @@ static int64_t wake_time(struct leat__worker *w)
 	return first;
 }
 
-/* Sleeps unless woken already; takes the wake-up. */
-static void sleep_until(struct leat__worker *w, int64_t deadline)
+/*
+ * Sleeps unless woken already; takes the wake-up.  deep: events wake it, too.  A searcher
+ * that dozes looks for them itself, while the worker that runs may be quicker.
+ */
+static void sleep_until(struct leat__worker *w, int64_t deadline, bool deep)
 {
 	leat__count(&w->counters.sleeps, 1);
-	if (leat__load_acquire(&w->futex) == 0)
+	if (leat__load_acquire(&w->futex) == 0 && !(deep && leat__poll_sleep(w, deadline)))
 		leat__futex_wait(&w->futex, 0, deadline);
 	leat__store_relaxed(&w->futex, 0);
 	w->clock = leat__clock();
@@ -335,7 +342,7 @@ static void sleep_deep(struct leat__worker *w)
 		if (deadlock)
 			leat__deadlock(rt);
 		else
-			sleep_until(w, deadline);		/* I8 */
+			sleep_until(w, deadline, true);		/* I8 */
 	}
 
 	leat__lock_acquire(&rt->idle_lock, LEAT__RANK_IDLE);	/* I7 */
@@ -396,7 +403,7 @@ static struct leat__task *doze(struct leat__worker *w)
 		int64_t now = leat__clock(), until = now + interval;
 		int64_t timer = first_timer(w, true);
 
-		sleep_until(w, timer < until ? timer : until);
+		sleep_until(w, timer < until ? timer : until, false);
 		before = pushes;
 		pushes = all_pushes(rt);
 		t = spin(w, 0);

@@ -26,6 +26,9 @@ const char *const leat__why_name[] = {
 	[LEAT__WHY_ON_RECV] = "channel receive (no stack)",
 	[LEAT__WHY_ON_ACQUIRE] = "semaphore (no stack)",
 	[LEAT__WHY_DEADLINE] = "group deadline",
+	[LEAT__WHY_READ] = "read",
+	[LEAT__WHY_WRITE] = "write",
+	[LEAT__WHY_BLOCKING] = "blocking call",
 };
 
 /* The calls that block so, for messages. */
@@ -44,6 +47,9 @@ static const char *const call_name[] = {
 	[LEAT__WHY_ONCE] = "leat_once_do",
 	[LEAT__WHY_WAITGROUP] = "leat_waitgroup_wait",
 	[LEAT__WHY_BARRIER] = "leat_barrier_wait",
+	[LEAT__WHY_READ] = "a read",
+	[LEAT__WHY_WRITE] = "a write",
+	[LEAT__WHY_BLOCKING] = "leat_blocking",
 };
 
 /* A deadline of a parked task: on its stack. */

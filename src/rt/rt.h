@@ -18,6 +18,7 @@
 #include "base/lock.h"
 #include "base/random.h"
 #include "port/ctx/ctx.h"
+#include "port/poller.h"
 #include "port/port.h"
 #include "port/self.h"
 
@@ -60,6 +61,9 @@ enum leat__why {
 	LEAT__WHY_ON_RECV,
 	LEAT__WHY_ON_ACQUIRE,
 	LEAT__WHY_DEADLINE,
+	LEAT__WHY_READ,
+	LEAT__WHY_WRITE,
+	LEAT__WHY_BLOCKING,
 	LEAT__WHYS,
 };
 
@@ -218,6 +222,7 @@ struct leat__worker {
 	uint64_t random;
 	int select_luck;	/* how often a select yields before it waits, see select.c */
 	int64_t clock;		/* the time of a moment ago, for dumps */
+	int64_t polled_at;	/* when it last looked for events */
 	int64_t spin_ns;	/* how long it spins: less while that finds nothing */
 	struct leat__seen *seen; /* what it saw of each other worker, see steal.c */
 	int64_t confirm_ns;	/* how long a queue must last before it steals from it */
@@ -292,6 +297,14 @@ struct leat__runtime {
 	uint64_t memory_used;	/* (a) by records and stacks ever handed out */
 	bool can_guard;		/* (a) guard markers without a mapping each */
 	uint64_t next_id;	/* (a) */
+
+	struct leat__poller poller; /* (c) if has_poller */
+	struct leat__lock poll_lock;
+	bool has_poller;	/* (L: poll_lock, a) */
+	uint32_t npolled;	/* (a) registered descriptors */
+	void *io;		/* (a) the handles, see io/io.c; NULL: never used */
+	void (*io_fini)(struct leat__runtime *rt);
+	struct leat__worker *poller_worker; /* (a) who waits in poller, or looks */
 
 	uint64_t attached;	/* (a) foreign threads that are attached and not blocked */
 	uint64_t external;	/* (a) things that may wake a task from outside */

@@ -13,6 +13,7 @@
 #include "rt/idle.h"
 #include "rt/park.h"
 #include "rt/sim.h"
+#include "rt/poll.h"
 #include "rt/stack.h"
 #include "rt/steal.h"
 #include "rt/timer.h"
@@ -172,6 +173,9 @@ static void runtime_free(struct leat__runtime *rt)
 	for (int i = 0; i < rt->nworkers; i++)
 		if (rt->worker[i])
 			worker_free(rt, rt->worker[i]);
+	if (rt->io_fini)
+		rt->io_fini(rt);
+	leat__poll_fini(rt);
 	leat__task_fini(rt);
 	leat__stack_fini(rt);
 	if (rt->root)
@@ -239,6 +243,7 @@ static int run(struct leat__runtime *rt)
 {
 	const leat_options *o = &rt->options;
 	int r = spawn_main(rt);
+	bool was_blocked;
 
 	if (r < 0)
 		return r;
@@ -252,7 +257,9 @@ static int run(struct leat__runtime *rt)
 	}
 	if (o->worker_start)
 		o->worker_start(o->hook_ctx, 0);
+	was_blocked = leat__sigpipe_begin(); /* the other workers block all signals */
 	leat__worker_main(rt->worker[0]);
+	leat__sigpipe_end(was_blocked);
 	if (o->worker_stop)
 		o->worker_stop(o->hook_ctx, 0);
 	stop_threads(rt, rt->nworkers);

@@ -15,6 +15,7 @@
 
 #include "rt/idle.h"
 #include "rt/park.h"
+#include "rt/poll.h"
 #include "rt/sim.h"
 #include "rt/stack.h"
 #include "rt/timer.h"
@@ -53,6 +54,7 @@ static __attribute__((noinline)) struct leat__task *pick_rare(struct leat__worke
 	struct leat__task *t = NULL;
 
 	leat__worker_timers(w);
+	leat__poll_often(w);
 	if (w->tick % LEAT__INJECTOR_TICK < LEAT__TIMER_TICK)
 		t = leat__injector_pop(w->rt);
 	return t ? t : inbox_pop(w);

@@ -8,6 +8,7 @@
 #include <glob.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 #include "rt/fault.h"
 #include "test.h"
@@ -44,6 +45,22 @@ LEAT_TASK_ERR(with_result, (int, i))
 		return -ENOMEM;
 	*slot = i;
 	return 0;
+}
+
+/* The table of handles, and its slots. */
+static int open_and_close(void)
+{
+	int fd[2], r;
+	leat_io io;
+
+	REQUIRE(pipe(fd) == 0);
+	r = leat_io_adopt(&io, fd[0], 0);
+	if (r < 0)
+		close(fd[0]);
+	else
+		leat_io_close(io);
+	close(fd[1]);
+	return r;
 }
 
 /* Receives that nobody wants, of an element too large for the stack. */
@@ -122,6 +139,8 @@ static int main_task(void *arg)
 		r = drop_large();
 	if (r == 0)
 		r = many_with_default();
+	if (r == 0)
+		r = open_and_close();
 	if (r == 0)
 		r = leat_local_key_create(&key, NULL);
 	if (r == 0)

@@ -1,0 +1,135 @@
+/*
+ * Handles of file descriptors that can be polled.
+ *
+ * A descriptor of ours is set to O_NONBLOCK.  One that others use, too
+ * (LEAT_IO_INHERITED), keeps its flags: sockets are then used with MSG_DONTWAIT, and of a
+ * pipe or a terminal only so much is read or written as poll(2) has said to be possible.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "io/io.h"
+#include "port/sys.h"
+
+static int64_t socket_read(struct leat__io *io, const struct iovec *iov, int count)
+{
+	struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)iov,
+				  .msg_iovlen = (size_t)count };
+
+	if (count == 1)
+		return LEAT__SYS(recv(io->fd, iov->iov_base, iov->iov_len, MSG_DONTWAIT));
+	return LEAT__SYS(recvmsg(io->fd, &message, MSG_DONTWAIT));
+}
+
+static int64_t socket_write(struct leat__io *io, const struct iovec *iov, int count)
+{
+	struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)iov,
+				  .msg_iovlen = (size_t)count };
+
+	if (count == 1)
+		return LEAT__SYS(send(io->fd, iov->iov_base, iov->iov_len,
+				      MSG_DONTWAIT | MSG_NOSIGNAL));
+	return LEAT__SYS(sendmsg(io->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
+static int64_t pipe_read(struct leat__io *io, const struct iovec *iov, int count)
+{
+	if ((io->flags & LEAT_IO_INHERITED) && !leat__poll_now(io->fd, LEAT__READABLE))
+		return -EAGAIN;
+	return LEAT__SYS(readv(io->fd, iov, count));
+}
+
+/* Workers have SIGPIPE blocked, other threads may not. */
+static int64_t write_without_signal(int fd, const struct iovec *iov, int count)
+{
+	bool outside = leat__self() == NULL, was_blocked = outside && leat__sigpipe_begin();
+	int64_t r = LEAT__SYS(writev(fd, iov, count));
+
+	if (outside)
+		leat__sigpipe_end(was_blocked);
+	return r;
+}
+
+static int64_t pipe_write(struct leat__io *io, const struct iovec *iov, int count)
+{
+	struct iovec part = *iov;
+
+	if (!(io->flags & LEAT_IO_INHERITED))
+		return write_without_signal(io->fd, iov, count);
+	if (!leat__poll_now(io->fd, LEAT__WRITABLE))
+		return -EAGAIN;
+	/* "Writable" promises room for so much. */
+	if (part.iov_len > PIPE_BUF)
+		part.iov_len = PIPE_BUF;
+	return write_without_signal(io->fd, &part, 1);
+}
+
+void leat__fd_close(struct leat__io *io)
+{
+	leat__poll_remove(leat__rt, io->fd);
+	if (!(io->flags & LEAT_IO_INHERITED))
+		close(io->fd);
+}
+
+const struct leat__io_ops leat__socket_ops = {
+	.name = "socket",
+	.read = socket_read,
+	.write = socket_write,
+	.close = leat__fd_close,
+	.short_is_all = true,
+	.external = true,
+};
+
+const struct leat__io_ops leat__pipe_ops = {
+	.name = "pipe",
+	.read = pipe_read,
+	.write = pipe_write,
+	.close = leat__fd_close,
+	.external = true,
+};
+
+int leat__io_adopt(leat_io *ret_io, int fd, unsigned flags, const struct leat__io_ops *ops,
+		   uint32_t ready)
+{
+	struct leat__io *io = leat__io_new(ops, fd, NULL, ready);
+	int r;
+
+	if (!io)
+		return -ENOMEM;
+	io->flags = flags;
+	r = leat__poll_add(leat__rt, fd, &io->pollable);
+	if (r < 0) {
+		leat__io_discard(io);
+		return r;
+	}
+	*ret_io = leat__io_open(io);
+	return 0;
+}
+
+int leat_io_adopt(leat_io *ret_io, int fd, unsigned flags)
+{
+	const uint32_t ready = LEAT__READABLE | LEAT__WRITABLE;
+	struct stat st;
+	int64_t r;
+
+	leat__check_fork(__func__, NULL);
+	r = LEAT__SYS(fstat(fd, &st));
+	if (r < 0)
+		return (int)r;
+	if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
+		return -EPERM;
+	if (S_ISSOCK(st.st_mode))
+		return leat__io_adopt(ret_io, fd, flags, &leat__socket_ops, ready);
+	if (!(flags & LEAT_IO_INHERITED)) {
+		r = LEAT__SYS(fcntl(fd, F_GETFL));
+		if (r >= 0)
+			r = LEAT__SYS(fcntl(fd, F_SETFL, (int)r | O_NONBLOCK));
+		if (r < 0)
+			return (int)r;
+	}
+	return leat__io_adopt(ret_io, fd, flags, &leat__pipe_ops, ready);
+}

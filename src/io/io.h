@@ -1,0 +1,77 @@
+/*
+ * Handles of the I/O layer: see io.c.
+ */
+#ifndef LEAT_IO_IO_H
+#define LEAT_IO_IO_H
+
+#include <leat/io.h>
+
+#include "rt/look.h"
+#include "rt/park.h"
+#include "rt/poll.h"
+
+struct leat__io;
+
+/*
+ * What the kinds of handles do differently.  read and write try once and never wait:
+ * a count, or a negative error; -EAGAIN: leat__io_event will say when to try again.
+ */
+struct leat__io_ops {
+	const char *name;	/* for dumps */
+	int64_t (*read)(struct leat__io *io, const struct iovec *iov, int count);
+	int64_t (*write)(struct leat__io *io, const struct iovec *iov, int count);
+	/* The last user has left; frees what ctx and fd are. */
+	void (*close)(struct leat__io *io);
+	/* A short count says that the next try would find nothing. */
+	bool short_is_all;
+	/* Whoever waits is woken from outside of the runtime: no deadlock. */
+	bool external;
+};
+
+struct leat__io {
+	struct leat__pollable pollable;
+	uint64_t state;		/* (a) generation, LEAT__IO_CLOSING, users; see io.c */
+	struct leat__lock lock;
+	uint32_t ready;		/* (L, a) LEAT__READABLE, LEAT__WRITABLE, count of events */
+	struct leat__list readers, writers; /* (L) leat__waiter */
+	const struct leat__io_ops *ops; /* (c) while it is open */
+	int fd;			/* (c) -1: none */
+	uint32_t flags;		/* (c) LEAT_IO_INHERITED */
+	void *ctx;		/* (c) of the kind */
+	uint32_t index;		/* (c) of the slot */
+	struct leat__io *next_free; /* (L: of the table) */
+};
+
+/*
+ * A new handle, of which the caller is the one user; ready says what to try at once.
+ * NULL: no memory.  leat__io_open makes it usable; leat__io_discard gives it back.
+ */
+struct leat__io *leat__io_new(const struct leat__io_ops *ops, int fd, void *ctx, uint32_t ready);
+leat_io leat__io_open(struct leat__io *io);
+void leat__io_discard(struct leat__io *io);
+
+/* The slot of an open handle, held: it stays until leat__io_release.  NULL: closed. */
+struct leat__io *leat__io_hold(leat_io io);
+void leat__io_release(struct leat__io *io);
+
+/* Something has become possible: wakes who waits for it. */
+void leat__io_event(struct leat__io *io, uint32_t what);
+
+/*
+ * Calls attempt(io, arg) until it returns something else than -EAGAIN or -EINTR, and
+ * waits between the calls.  all: a smaller count means that the next
+ * attempt would find nothing (0: never).
+ */
+int64_t leat__io_try(struct leat__io *io, uint32_t what, int64_t deadline,
+		     int64_t (*attempt)(struct leat__io *io, void *arg), void *arg, size_t all);
+
+/* Waits until one of what may be possible: which, or an error. */
+int64_t leat__io_wait(struct leat__io *io, uint32_t what, int64_t deadline);
+
+/* Handles of descriptors: fd.c. */
+int leat__io_adopt(leat_io *ret_io, int fd, unsigned flags, const struct leat__io_ops *ops,
+		   uint32_t ready);
+extern const struct leat__io_ops leat__socket_ops, leat__pipe_ops;
+void leat__fd_close(struct leat__io *io);
+
+#endif
