@@ -504,7 +504,8 @@ static int select2(void *arg)
 	select_n(chan, dummy, scaled(100000));
 	CHECK(__atomic_load_n(&live_bytes, __ATOMIC_RELAXED) - bytes <= 110000);
 	CHECK_EQ(leat_stats_get(&after), 0);
-	CHECK(after.stacks <= before.stacks + (uint64_t)leat_workers());
+	/* Each worker keeps some of its own; not one a select. */
+	CHECK(after.stacks <= before.stacks + 4 * (uint64_t)leat_workers());
 	leat_chan_unref(dummy);
 	leat_chan_unref(chan);
 	return 0;
