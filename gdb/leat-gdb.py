@@ -230,7 +230,7 @@ class Backtrace(gdb.Command):
                 continue
             found = True
             print(describe(t, state))
-            if int(t["sp"]):
+            if int(t["sp"]) and int(t["stack"]):
                 backtrace(t)
             elif state == PARKED or state == 2 or state == 3:
                 print("is on a thread: see `thread apply all bt'")

@@ -35,6 +35,12 @@
 #else
 #define CAP	0
 #endif
+/* Senders that wait on a closed channel are left to who closed it. */
+#ifdef MUT_TAKE_AFTER_CLOSE
+#define MAY_TAKE true
+#else
+#define MAY_TAKE !closed
+#endif
 #define OPS(t)	(t == 0 -> 2 : 1)
 #define ENDINGS	2
 
@@ -238,26 +244,35 @@ inline recv(x)
 	:: buffer != 0 ->
 		x = buffer;
 		buffer = 0;
-#ifdef MUT_NO_REFILL
 		peer = NONE;
-#else
-		match(SEND, DONE);
+#ifndef MUT_NO_REFILL
+		if
+		:: MAY_TAKE -> match(SEND, DONE)
+		:: else
+		fi;
 #endif
 		if
-		:: peer != NONE -> get(peer, buffer); LOCK_RELEASE(me); ready(peer)
+		:: peer != NONE ->
+			assert(!closed);		/* taken from a sender after the close */
+			get(peer, buffer);
+			LOCK_RELEASE(me);
+			ready(peer)
 		:: else -> LOCK_RELEASE(me)
 		fi;
 		how = DONE
 #endif
 	:: else ->
-#if CAP == 0
-		match(SEND, DONE);
-#else
-		peer = NONE;			/* a sender waits only while the buffer is full */
+		peer = NONE;
+#if CAP == 0				/* else a sender waits only while the buffer is full */
+		if
+		:: MAY_TAKE -> match(SEND, DONE)
+		:: else
+		fi;
 #endif
 		if
 #if CAP == 0
 		:: peer != NONE ->
+			assert(!closed);		/* taken from a sender after the close */
 			get(peer, x);
 			LOCK_RELEASE(me);
 			ready(peer);
@@ -302,27 +317,33 @@ inline end_wait(t)
 	ok = false
 }
 
+/* In batches, here of one waiter: the others may take the lock in between. */
+inline close_some(op)
+{
+	do
+	:: atomic {
+		LOCK_ACQUIRE(me);
+		match(op, CLOSED);
+		LOCK_RELEASE(me)
+	   }
+		if
+		:: peer != NONE -> ready(peer)
+		:: else -> break
+		fi
+	od
+}
+
 inline close()
 {
-	LOCK_ACQUIRE(me);
-	closed = true;
-	do
-	:: match(RECV, CLOSED);
-		if
-		:: peer != NONE -> ready(peer)
-		:: else -> break
-		fi
-	od;
+	atomic {
+		LOCK_ACQUIRE(me);
+		closed = true;
+		LOCK_RELEASE(me)
+	}
+	close_some(RECV);
 #ifndef MUT_CLOSE_LEAVES_SENDERS
-	do
-	:: match(SEND, CLOSED);
-		if
-		:: peer != NONE -> ready(peer)
-		:: else -> break
-		fi
-	od;
+	close_some(SEND)
 #endif
-	LOCK_RELEASE(me)
 }
 
 proctype outsider()

@@ -17,7 +17,7 @@
  * anyone: they see need_wake == 0, and a searcher sees what they pushed at its next
  * look.  One searcher dozes, the others go to sleep.
  *
- *   push	I1 put the task into the own queue
+ *   push	I1 put the task into the own queue, or several
  *		I2 light fence
  *		I3 read need_wake; set: take a sleeper from the list, count it as
  *		   searching, clear need_wake, wake it (one pusher wins, under idle_lock)
@@ -45,42 +45,109 @@
 #include "rt/timer.h"
 #include "rt/worker.h"
 
+enum { LINE = 64, FRAME_LINES = 6 }; /* of a cache; of a parked task's frames */
 #define SPIN_NS INT64_C(20000)
 #define LOOK_NS INT64_C(2000)
 #define PENDING_NS INT64_C(10000)
 #define DOZE_MIN_NS INT64_C(50000)
 #define DOZE_MAX_NS INT64_C(800000)
 
+/*
+ * The injector is a queue of chains: the tasks of a chain are linked by next, and the
+ * first of them knows the next chain.  A worker that has nothing else takes a
+ * whole chain, so that a million tasks do not pass through one lock one by one, and
+ * walks it outside of the lock.
+ */
+static struct leat__task **next_chain(struct leat__task *first)
+{
+	/* What neither a task in a queue nor its stack needs. */
+	return first->stack ? &first->stack->chain : &first->chain;
+}
+
 void leat__injector_push(struct leat__runtime *rt, struct leat__task *first,
 			 struct leat__task *last, uint32_t n)
 {
-	leat__lock_acquire(&rt->injector_lock, LEAT__RANK_QUEUE);
 	last->next = NULL;
+	*next_chain(first) = NULL;
+	leat__lock_acquire(&rt->injector_lock, LEAT__RANK_QUEUE);
 	if (rt->injector_last)
-		rt->injector_last->next = first;
+		*next_chain(rt->injector_last) = first;
 	else
 		rt->injector_first = first;
-	rt->injector_last = last;
-	leat__store_relaxed(&rt->injector_len, rt->injector_len + n);
+	rt->injector_last = first;
+	leat__fetch_add(&rt->injector_len, n);
 	leat__lock_release(&rt->injector_lock);
 }
 
-struct leat__task *leat__injector_pop(struct leat__runtime *rt)
+/* The first chain, now a mere list; or, with one, its first task.  NULL: none is there. */
+static struct leat__task *injector_remove(struct leat__runtime *rt, bool one)
 {
-	struct leat__task *t;
+	struct leat__task *first, *follows;
 
 	if (leat__likely(leat__load_relaxed(&rt->injector_len) == 0))
 		return NULL;
 	leat__lock_acquire(&rt->injector_lock, LEAT__RANK_QUEUE);
-	t = rt->injector_first;
-	if (t) {
-		rt->injector_first = t->next;
-		if (!t->next)
+	first = rt->injector_first;
+	if (first) {
+		follows = *next_chain(first);
+		*next_chain(first) = NULL;
+		if (one && first->next) {
+			*next_chain(first->next) = follows;
+			follows = first->next;
+			if (rt->injector_last == first)
+				rt->injector_last = follows;
+		}
+		rt->injector_first = follows;
+		if (!follows)
 			rt->injector_last = NULL;
-		leat__store_relaxed(&rt->injector_len, rt->injector_len - 1);
 	}
 	leat__lock_release(&rt->injector_lock);
+	return first;
+}
+
+struct leat__task *leat__injector_pop(struct leat__runtime *rt)
+{
+	struct leat__task *t = injector_remove(rt, true);
+
+	if (t)
+		leat__fetch_sub(&rt->injector_len, 1);
 	return t;
+}
+
+/* t will run soon, and has perhaps not been looked at for a long time. */
+static inline void prefetch_task(struct leat__task *t)
+{
+	const char *at = (const char *)t, *stack = (const char *)t->stack;
+	const char *sp = leat__load_relaxed(&t->sp);
+
+	__builtin_prefetch(at + LINE, 1);
+	if (!stack) {
+		__builtin_prefetch(at + 2 * LINE, 1);
+		return;
+	}
+	__builtin_prefetch(stack, 1);
+	for (int i = 0; i < FRAME_LINES && sp && sp < stack; i++, sp += LINE)
+		__builtin_prefetch(sp, 1);
+}
+
+struct leat__task *leat__injector_take(struct leat__worker *w)
+{
+	struct leat__task *first = injector_remove(w->rt, false), *t, *next;
+	uint32_t n = 1;
+
+	if (leat__likely(!first))
+		return NULL;
+	prefetch_task(first);
+	for (t = first->next; t; t = next, n++) {
+		next = t->next;
+		prefetch_task(t);
+		if (leat__unlikely(!leat__deque_push(&w->deque, t)))
+			leat__push_overflow(w, t);
+	}
+	leat__fetch_sub(&w->rt->injector_len, n);
+	if (n > 1)
+		leat__notify(w); /* others may steal them: I1 */
+	return first;
 }
 
 void leat__wake_worker(struct leat__worker *w)

@@ -30,8 +30,12 @@ static inline void leat__notify(struct leat__worker *w)
 		leat__wake_one(w->rt);
 }
 
+/* A chain of n tasks, linked by next; n is half a deque and one at most. */
 void leat__injector_push(struct leat__runtime *rt, struct leat__task *first,
 			 struct leat__task *last, uint32_t n);
+/* One task. */
 struct leat__task *leat__injector_pop(struct leat__runtime *rt);
+/* A chain, for a worker whose deque is empty: the first of it, the others are in the deque. */
+struct leat__task *leat__injector_take(struct leat__worker *w);
 
 #endif

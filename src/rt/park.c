@@ -58,12 +58,11 @@ struct park_timer {
 	struct leat__task *task;
 };
 
-static void time_out(struct leat__timer *timer)
+static struct leat__task *time_out(struct leat__timer *timer)
 {
 	struct leat__task *t = leat__container_of(timer, struct park_timer, timer)->task;
 
-	if (leat__claim(t, LEAT__CLAIM_TIMEOUT))
-		leat__ready_fifo(t);
+	return leat__claim(t, LEAT__CLAIM_TIMEOUT) ? t : NULL;
 }
 
 /*
@@ -279,6 +278,57 @@ void leat__ready_fifo(struct leat__task *t)
 	if (leat__unlikely(!leat__deque_push(&w->deque, t)))
 		leat__push_overflow(w, t);
 	leat__notify(w);
+}
+
+/* W3 for one of a batch.  False: the worker's deque is full. */
+static bool ready_one_of(struct leat__worker *w, struct leat__task *t)
+{
+	leat__store_relaxed(&t->state, LEAT__READY);
+	if (leat__unlikely(!w || (t->flags & (LEAT__T_FOREIGN | LEAT__T_PINNED)))) {
+		leat__ready_elsewhere(t);
+		return true;
+	}
+	return leat__deque_push(&w->deque, t);
+}
+
+/* What did not fit into the deque, as one chain; a pinned task among them is not for it. */
+static void ready_rest(struct leat__worker *w, struct leat__task *t)
+{
+	struct leat__wake rest = { NULL, NULL };
+	uint32_t n = 0;
+
+	while (t) {
+		struct leat__task *next = t->next;
+
+		leat__store_relaxed(&t->state, LEAT__READY);
+		if (leat__unlikely(t->flags & (LEAT__T_FOREIGN | LEAT__T_PINNED))) {
+			leat__ready_elsewhere(t);
+		} else {
+			leat__wake_add(&rest, t);
+			n++;
+		}
+		t = next;
+	}
+	if (n > 0)
+		leat__injector_push(w->rt, rest.first, rest.last, n);
+}
+
+void leat__wake_fifo(struct leat__wake *wake)
+{
+	struct leat__worker *w = leat__self();
+	struct leat__task *t = wake->first, *next;
+
+	if (!t)
+		return;
+	for (; t; t = next) {
+		next = t->next; /* t may run at once */
+		if (leat__unlikely(!ready_one_of(w, t))) {
+			ready_rest(w, t);
+			break;
+		}
+	}
+	if (w)
+		leat__notify(w);
 }
 
 void leat__wake_all(struct leat__wake *wake)

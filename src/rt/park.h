@@ -94,7 +94,11 @@ static inline void leat__wake_add(struct leat__wake *wake, struct leat__task *t)
 	wake->last = t;
 }
 
+/* The last of them runs next, if possible. */
 void leat__wake_all(struct leat__wake *wake);
+/* All behind everything that is queued, as one batch: at most LEAT__WAKE_BATCH of them. */
+enum { LEAT__WAKE_BATCH = 128 };
+void leat__wake_fifo(struct leat__wake *wake);
 
 /*
  * P3-P6.  Blocks until claimed.  Returns the index of the case (>= 0),

@@ -93,18 +93,21 @@ enum leat__claim {
 };
 
 /*
- * A timer in a worker's wheel.  fire runs under the wheel's lock: it may
- * claim a task and make it ready, nothing else.
+ * A timer in a worker's wheel.  fire runs under the wheel's lock: it may claim a
+ * task, and returns it to be made ready after the lock (W3), or NULL.
  */
 struct leat__timer {
 	struct leat__list node;	/* (L: wheel) */
 	int64_t deadline;	/* (c) while set */
-	void (*fire)(struct leat__timer *timer);
+	struct leat__task *(*fire)(struct leat__timer *timer);
 	struct leat__wheel *wheel; /* (o) where it was set; NULL: not set */
 };
 
 struct leat__task {
-	void *sp;		/* (a) saved context, see C1; NULL: runs, or never parked */
+	union {
+		void *sp;	/* (a) saved context, see C1; NULL: runs, or never parked */
+		struct leat__task *chain; /* (L: injector_lock) of one that never ran, see idle.c */
+	};
 	uint32_t claim;		/* (a) enum leat__claim */
 	uint16_t flags;		/* (o) enum leat__task_flag */
 	uint8_t state;		/* (a) enum leat__state, for dumps */
@@ -129,7 +132,8 @@ struct leat__task {
 		struct leat__fork *last_fork; /* (o) of a running task, see fork.c */
 		void *object;	/* (c) of a wait without a stack: what it waits for */
 	};
-} __attribute__((aligned(16)));
+};
+/* A multiple of 16: the arguments may have any fundamental alignment. */
 _Static_assert(sizeof(struct leat__task) == 96, "task header");
 
 /* The task's copy of its arguments: right behind it. */
@@ -159,7 +163,10 @@ struct leat__stack {
 	char *low;		/* (c) lowest usable address */
 	void *map;		/* (c) own mapping of a large stack; NULL: a slot of a slab */
 	size_t map_size;	/* (c) */
-	struct leat__stack *next; /* (L) in a pool */
+	union {
+		struct leat__stack *next; /* (L) in a pool */
+		struct leat__task *chain; /* (L: injector_lock) of the task, see idle.c */
+	};
 	struct leat__list all;	/* (L: memory_lock) in rt->all_stacks */
 	/* of the task */
 	const struct leat__task *task; /* for dumps, as the next two: who parked here last */
@@ -183,12 +190,17 @@ struct leat__wheel {
 	uint64_t now;		/* (L) in ticks: everything before has fired */
 	uint64_t count;		/* (a) timers set */
 	unsigned tick_bits;	/* (c) a tick is 1 << tick_bits ns */
-	int64_t next;		/* (a) no timer is due before; INT64_MAX: none set */
+	int64_t next;		/* (a) none is to be fired before; INT64_MAX: none set */
+	bool gathers;		/* (L) timers fire at the ends of slots of level 1 */
+	int64_t hold;		/* (L) none is fired before; 0: does not gather */
+	int64_t since;		/* (L) when the counting of recent began */
+	uint64_t recent;	/* (L) timers that fired since then */
 	uint64_t used[LEAT__WHEEL_LEVELS]; /* (L) bitmap of slots in use */
 	struct leat__list slot[LEAT__WHEEL_LEVELS][LEAT__WHEEL_SLOTS]; /* (L) */
 };
 
-enum { LEAT__SIZE_CLASSES = 5 };
+/* The last class, of records aligned to 8 bytes only, is for waits without a stack. */
+enum { LEAT__SIZE_CLASSES = 6, LEAT__CLASS_WAIT = LEAT__SIZE_CLASSES - 1 };
 
 struct leat__counters {
 	uint64_t spawned, ended, refused, parked, switches, steals, wakes, sleeps, timers;
@@ -281,8 +293,8 @@ struct leat__runtime {
 	int64_t timekeeper_until; /* (L: idle_lock) when it does so at the latest */
 
 	__attribute__((aligned(64))) struct leat__lock injector_lock;
-	struct leat__task *injector_first, *injector_last; /* (L: injector_lock) */
-	uint32_t injector_len;	/* (a) */
+	struct leat__task *injector_first, *injector_last; /* (L: injector_lock) chains */
+	uint32_t injector_len;	/* (a) tasks, or some more: it is lowered last */
 
 	__attribute__((aligned(64))) struct leat__lock memory_lock;
 	struct leat__slab *slabs[LEAT__SIZE_CLASSES]; /* (L: memory_lock) */

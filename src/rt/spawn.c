@@ -178,7 +178,7 @@ struct leat__task *leat__wait_create(struct leat__scope *s, const leat_task_type
 	if (*ret_error < 0)
 		return NULL;
 	w = leat__self();
-	t = leat__load_relaxed(&leat__rt->memory_low) ? NULL : leat__task_alloc(w, extra);
+	t = leat__load_relaxed(&leat__rt->memory_low) ? NULL : leat__task_alloc_wait(w, extra);
 	if (!t) {
 		struct leat__task none = { .result_index = result_index, .type = type, .scope = s };
 
@@ -213,12 +213,11 @@ struct after {
 	void *arg;
 };
 
-static void after_fire(struct leat__timer *timer)
+static struct leat__task *after_fire(struct leat__timer *timer)
 {
 	struct leat__task *t = leat__task_of_args(timer);
 
-	if (leat__claim(t, LEAT__CLAIM_DONE))
-		leat__ready_fifo(t);
+	return leat__claim(t, LEAT__CLAIM_DONE) ? t : NULL;
 }
 
 static int after_run(void *args)

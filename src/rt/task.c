@@ -12,18 +12,20 @@
  * class; more than LOCAL_MAX of them go to the depot in batches.  The batches of
  * the depot are linked through their first record's depot_next.
  */
-enum { LOCAL_MAX = 256, BATCH = 128, SLAB_BYTES = 256 * 1024 };
+enum { LOCAL_MAX = 256, BATCH = 128 };
+/* Whole pages together with the header of malloc, which maps each such block. */
+enum { MALLOC_HEADER = 128, SLAB_BYTES = 256 * 1024 - MALLOC_HEADER };
 
-const uint16_t leat__record_size[LEAT__SIZE_CLASSES] = { 128, 160, 176, 224, 288 };
+const uint16_t leat__record_size[LEAT__SIZE_CLASSES] = { 128, 160, 176, 224, 288, 152 };
 
 static unsigned class_of(size_t args_size)
 {
 	size_t bytes = sizeof(struct leat__task) + args_size;
 	unsigned c = 0;
 
-	while (c < LEAT__SIZE_CLASSES && leat__record_size[c] < bytes)
+	while (c < LEAT__CLASS_WAIT && leat__record_size[c] < bytes)
 		c++;
-	LEAT_CHECK(c < LEAT__SIZE_CLASSES);
+	LEAT_CHECK(c < LEAT__CLASS_WAIT);
 	return c;
 }
 
@@ -141,9 +143,8 @@ static struct leat__task *alloc_foreign(struct leat__runtime *rt, unsigned c)
 	return t;
 }
 
-struct leat__task *leat__task_alloc(struct leat__worker *w, size_t args_size)
+static inline struct leat__task *alloc_of_class(struct leat__worker *w, unsigned c)
 {
-	unsigned c = args_size <= 32 ? 0 : class_of(args_size);
 	struct leat__task *t;
 
 	if (leat__unlikely(!w)) {
@@ -168,6 +169,18 @@ struct leat__task *leat__task_alloc(struct leat__worker *w, size_t args_size)
 	t->no_park = 0;
 	t->is_member = 0;
 	return t;
+}
+
+struct leat__task *leat__task_alloc(struct leat__worker *w, size_t args_size)
+{
+	return alloc_of_class(w, args_size <= 32 ? 0 : class_of(args_size));
+}
+
+struct leat__task *leat__task_alloc_wait(struct leat__worker *w, size_t args_size)
+{
+	bool small = sizeof(struct leat__task) + args_size <= leat__record_size[LEAT__CLASS_WAIT];
+
+	return alloc_of_class(w, small ? LEAT__CLASS_WAIT : class_of(args_size));
 }
 
 void leat__task_free(struct leat__worker *w, struct leat__task *t)

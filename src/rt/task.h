@@ -21,6 +21,8 @@ struct leat__slab {
 
 /* A record with args_size bytes of arguments; NULL without memory. w may be NULL. */
 struct leat__task *leat__task_alloc(struct leat__worker *w, size_t args_size);
+/* The same for a wait without a stack: the arguments are aligned to 8 bytes only. */
+struct leat__task *leat__task_alloc_wait(struct leat__worker *w, size_t args_size);
 void leat__task_free(struct leat__worker *w, struct leat__task *t);
 uint64_t leat__task_new_id(struct leat__worker *w);
 

@@ -14,13 +14,22 @@
  * A timer is due in tick e = ceil(deadline / tick), so it never fires early; a
  * tick is 8 us (1 ns under simulation).  Timers of one tick fire in the order in
  * which they came there.
+ *
+ * Gathering.  To wake a core, or to look at the clock again and again, for each of
+ * many timers costs far more than what they do.  While more than GATHER_MIN timers
+ * fire in GATHER_WINDOW, they are fired only at the end of each slot of level 1 (512
+ * us), so a timer is then late by up to that, and a slot fires as a whole, without a
+ * move to level 0: in the order in which its timers came there.
+ *
+ * What has fired is claimed under the lock and made ready after it, as one batch.
  */
 #include "rt/timer.h"
 
 #include "rt/park.h"
 #include "rt/spawn.h"
 
-enum { FIRE_BATCH = 128 };
+enum { FIRE_BATCH = LEAT__WAKE_BATCH, GATHER_MIN = 256 };
+#define GATHER_WINDOW INT64_C(1000000)
 
 void leat__wheel_init(struct leat__wheel *wheel, int64_t now, unsigned tick_bits)
 {
@@ -28,6 +37,10 @@ void leat__wheel_init(struct leat__wheel *wheel, int64_t now, unsigned tick_bits
 	wheel->now = (uint64_t)now >> tick_bits;
 	wheel->count = 0;
 	wheel->next = INT64_MAX;
+	wheel->gathers = false;
+	wheel->hold = 0;
+	wheel->since = now;
+	wheel->recent = 0;
 	for (unsigned l = 0; l < LEAT__WHEEL_LEVELS; l++) {
 		wheel->used[l] = 0;
 		for (unsigned i = 0; i < LEAT__WHEEL_SLOTS; i++)
@@ -95,18 +108,21 @@ static bool next_slot(const struct leat__wheel *wheel, unsigned *ret_level, unsi
 
 static void update_next(struct leat__wheel *wheel)
 {
-	unsigned level, slot;
-	uint64_t tick;
+	unsigned level = 0, slot = 0;
+	uint64_t tick = 0;
 	int64_t next = INT64_MAX;
 
-	if (next_slot(wheel, &level, &slot, &tick))
+	if (next_slot(wheel, &level, &slot, &tick)) {
 		next = (int64_t)(tick << wheel->tick_bits);
+		if (next < wheel->hold)
+			next = wheel->hold;
+	}
 	leat__store_relaxed(&wheel->next, next);
 }
 
 static void set_locked(struct leat__wheel *wheel, struct leat__timer *timer)
 {
-	int64_t at = timer->deadline > 0 ? timer->deadline : 0;
+	int64_t at = timer->deadline > wheel->hold ? timer->deadline : wheel->hold;
 
 	timer->wheel = wheel;
 	insert(wheel, timer);
@@ -166,6 +182,13 @@ bool leat__timer_unset(struct leat__timer *timer)
 	return was_set;
 }
 
+/* The timer at node will be next; most are in the record of the task that they wake. */
+static inline void prefetch_timer(const struct leat__list *node)
+{
+	__builtin_prefetch(node, 1);
+	__builtin_prefetch((const char *)node - sizeof(struct leat__task), 1);
+}
+
 /* Moves the timers of a higher slot down; at most FIRE_BATCH of them. */
 static void cascade(struct leat__wheel *wheel, struct leat__list *slot)
 {
@@ -173,52 +196,97 @@ static void cascade(struct leat__wheel *wheel, struct leat__list *slot)
 		struct leat__timer *timer =
 			leat__container_of(slot->next, struct leat__timer, node);
 
+		__builtin_prefetch(timer->node.next, 1);
 		leat__list_remove(&timer->node);
 		insert(wheel, timer);
 	}
 }
 
-static unsigned fire_slot(struct leat__wheel *wheel, struct leat__list *slot)
+/* Fires at most FIRE_BATCH timers of a slot; whom they wake is added to wake. */
+static unsigned fire_slot(struct leat__wheel *wheel, struct leat__list *slot,
+			  struct leat__wake *wake)
 {
 	unsigned n = 0;
 
 	while (!leat__list_is_empty(slot) && n < FIRE_BATCH) {
 		struct leat__timer *timer =
 			leat__container_of(slot->next, struct leat__timer, node);
+		struct leat__task *t;
 
+		prefetch_timer(timer->node.next);
 		leat__list_remove(&timer->node);
-		leat__store_relaxed(&wheel->count, wheel->count - 1);
-		timer->fire(timer);
 		n++;
+		t = timer->fire(timer);
+		if (t)
+			leat__wake_add(wake, t);
 	}
+	leat__store_relaxed(&wheel->count, wheel->count - n);
 	return n;
+}
+
+/* All that was due has fired: decides when to fire next. */
+static void settle(struct leat__wheel *wheel, int64_t now, unsigned fired)
+{
+	uint64_t now_tick = (uint64_t)now >> wheel->tick_bits;
+
+	if (now_tick > wheel->now)
+		wheel->now = now_tick;
+	wheel->recent += fired;
+	if (now - wheel->since >= GATHER_WINDOW) {
+		/* A crowd after a long silence says nothing of what will come. */
+		wheel->gathers = wheel->tick_bits > 0 && wheel->recent >= GATHER_MIN &&
+				 now - wheel->since < 4 * GATHER_WINDOW;
+		wheel->since = now;
+		wheel->recent = 0;
+	}
+	wheel->hold = 0;
+	if (wheel->gathers)
+		wheel->hold = (int64_t)(((wheel->now | (LEAT__WHEEL_SLOTS - 1)) + 1)
+					<< wheel->tick_bits);
+	update_next(wheel);
+}
+
+/* The next slot that is due: fires it or moves it down.  False: there is none. */
+static bool fire_next(struct leat__wheel *wheel, uint64_t now_tick, struct leat__wake *wake,
+		      unsigned *ret_fired)
+{
+	unsigned level = 0, i = 0;
+	struct leat__list *slot;
+	uint64_t tick = 0;
+
+	*ret_fired = 0;
+	if (!next_slot(wheel, &level, &i, &tick) || tick > now_tick)
+		return false;
+	/* Everything before this slot has fired: time may move on to it. */
+	if (tick > wheel->now)
+		wheel->now = tick;
+	slot = &wheel->slot[level][i];
+	if (level == 0 ||
+	    (level == 1 && wheel->gathers && tick + LEAT__WHEEL_SLOTS - 1 <= now_tick))
+		*ret_fired = fire_slot(wheel, slot, wake);
+	else
+		cascade(wheel, slot);
+	if (leat__list_is_empty(slot))
+		wheel->used[level] &= ~(UINT64_C(1) << i);
+	return true;
 }
 
 unsigned leat__wheel_fire(struct leat__wheel *wheel, int64_t now)
 {
-	uint64_t now_tick = (uint64_t)now >> wheel->tick_bits, tick;
-	unsigned level, slot, fired = 0;
+	uint64_t now_tick = (uint64_t)now >> wheel->tick_bits;
+	unsigned n, fired = 0;
 	bool more = true;
 
 	while (more) {
+		struct leat__wake wake = { NULL, NULL };
+
 		leat__lock_acquire(&wheel->lock, LEAT__RANK_TIMERS);
-		more = next_slot(wheel, &level, &slot, &tick) && tick <= now_tick;
-		if (more) {
-			/* Everything before this slot has fired: time may move on to it. */
-			if (tick > wheel->now)
-				wheel->now = tick;
-			if (level == 0)
-				fired += fire_slot(wheel, &wheel->slot[0][slot]);
-			else
-				cascade(wheel, &wheel->slot[level][slot]);
-			if (leat__list_is_empty(&wheel->slot[level][slot]))
-				wheel->used[level] &= ~(UINT64_C(1) << slot);
-		} else {
-			if (now_tick > wheel->now)
-				wheel->now = now_tick;
-			update_next(wheel);
-		}
+		more = fire_next(wheel, now_tick, &wake, &n);
+		fired += n;
+		if (!more)
+			settle(wheel, now, fired);
 		leat__lock_release(&wheel->lock);
+		leat__wake_fifo(&wake);
 	}
 	return fired;
 }

@@ -98,7 +98,7 @@ struct leat__task *leat__pick(struct leat__worker *w)
 		return t;
 	}
 	t = inbox_pop(w);
-	return t ? t : leat__injector_pop(w->rt);
+	return t ? t : leat__injector_take(w);
 }
 
 void leat__push_overflow(struct leat__worker *w, struct leat__task *t)

@@ -8,7 +8,8 @@
  *   - receivers wait only while the buffer is empty, senders only while it is full;
  *   - at most one of the queues has such waiters, except that one select may
  *     wait in both (a task never meets itself);
- *   - closed or abandoned: neither queue has any.
+ *   - closed or abandoned: neither queue has any, except those that H7 has not
+ *     come to yet, which are its alone.
  * One exception: a select that was passed over while it had taken its claim
  * back (S5 in select.c) may wait, claimable, while the buffer has elements or room, until it
  * has scanned again (S5).  Nothing may be given to it past the buffer: that
@@ -23,6 +24,10 @@
  *		H4 claimed by the other side: the waiter is out of the queue, and
  *		   result says how it went
  *		H5 timeout or cancel: lock, take the waiter out, unlock
+ *   close	H6 lock, set the flag, unlock: from now on nobody queues, and no
+ *		   receiver takes from a sender that waits
+ *		H7 until the queues have been gone through: lock, claim the next
+ *		   CLOSE_BATCH waiters, unlock, make them ready
  */
 #include "sync/chan.h"
 
@@ -31,7 +36,7 @@
 
 #include "rt/spawn.h"
 
-enum { DROP_ON_STACK = 512 };
+enum { DROP_ON_STACK = 512, CLOSE_BATCH = 64 };
 
 static inline void copy(void *to, const void *from, size_t n)
 {
@@ -178,7 +183,7 @@ static inline void refill(leat_channel *c, struct leat__task *me, struct leat__t
 	struct leat__waiter *w;
 	size_t tail;
 
-	if (c->nsend == 0 || !(w = claim_first(&c->sendq, &c->nsend, me)))
+	if (c->nsend == 0 || c->flags != 0 || !(w = claim_first(&c->sendq, &c->nsend, me)))
 		return;
 	tail = c->head + c->count;
 	if (tail >= c->cap)
@@ -202,7 +207,8 @@ static inline __attribute__((always_inline)) int recv_locked(leat_channel *c, vo
 		changed(c);
 		return 0;
 	}
-	if (c->nsend > 0 && (w = claim_first(&c->sendq, &c->nsend, me)) != NULL) {
+	if (c->nsend > 0 && c->flags == 0 &&
+	    (w = claim_first(&c->sendq, &c->nsend, me)) != NULL) {
 		copy(elem, w->elem, c->elem_size);
 		push_wake(wake, w, 0);
 		return 0;
@@ -440,39 +446,79 @@ int64_t leat_channel_recv_n(leat_channel *c, void *elems, size_t n, int64_t dead
 	return done > 0 ? (int64_t)done : r;
 }
 
-/* Claims everyone who waits in q; they get LEAT_ECLOSED. */
-static void close_queue(leat_channel *c, bool send, struct leat__task **wake)
+/* The first n waiters of q will be claimed: a million of them are not in the cache. */
+static void prefetch_waiters(const struct leat__list *q, uint32_t n)
 {
-	struct leat__list *q = send ? &c->sendq : &c->recvq;
-	uint32_t *len = send ? &c->nsend : &c->nrecv;
-	struct leat__waiter *w;
+	for (const struct leat__list *node = q->next; node != q && n > 0; node = node->next, n--) {
+		const struct leat__waiter *w =
+			leat__container_of(node, const struct leat__waiter, node);
 
-	while ((w = claim_first(q, len, NULL)) != NULL) {
-		if (!send)
-			memset(w->elem, 0, c->elem_size);
-		push_wake(wake, w, LEAT_ECLOSED);
+		__builtin_prefetch(w->task, 1);
+		__builtin_prefetch(w->elem, 1);
 	}
 }
 
-/* *wake was pushed in front; the first to wait shall run first. */
-static struct leat__task *reversed(struct leat__task *list)
+/*
+ * The next n waiters of q get LEAT_ECLOSED.  Who cannot be claimed is put behind the
+ * others and takes itself out.  Returns how many waits without a stack are among
+ * them: each has let go of its reference.
+ */
+static uint32_t close_some(leat_channel *c, bool send, uint32_t n, struct leat__wake *wake)
 {
-	struct leat__task *out = NULL;
+	struct leat__list *q = send ? &c->sendq : &c->recvq;
+	uint32_t *len = send ? &c->nsend : &c->nrecv;
+	uint32_t claimed = 0, without_stack = 0;
 
-	while (list) {
-		struct leat__task *t = list;
+	prefetch_waiters(q, n);
+	for (; n > 0 && !leat__list_is_empty(q); n--) {
+		struct leat__waiter *w = leat__container_of(q->next, struct leat__waiter, node);
 
-		list = t->next;
-		t->next = out;
-		out = t;
+		leat__list_remove(&w->node);
+		if (!leat__claim_waiter(w)) {
+			leat__list_append(q, &w->node);
+			continue;
+		}
+		if (!send)
+			memset(w->elem, 0, c->elem_size);
+		w->result = LEAT_ECLOSED;
+		if (w->task->flags & LEAT__T_WAIT) {
+			w->task->object = NULL;
+			without_stack++;
+		}
+		leat__wake_add(wake, w->task);
+		claimed++;
 	}
-	return out;
+	leat__store_relaxed(len, *len - claimed);
+	return without_stack;
+}
+
+/*
+ * H7.  Ends the waits of all in q, after which nobody can be claimed there any more: c is
+ * closed or abandoned.  In batches, so that others begin to run, and get the lock,
+ * long before the last of a million is claimed.  The caller has a reference.
+ */
+static void close_queue(leat_channel *c, struct leat__worker *me, bool send)
+{
+	uint32_t left = leat__load_relaxed(send ? &c->nsend : &c->nrecv);
+
+	while (left > 0) {
+		struct leat__wake wake = { NULL, NULL };
+		uint32_t n = left < CLOSE_BATCH ? left : CLOSE_BATCH, refs;
+
+		leat__chan_lock(c, me);
+		refs = close_some(c, send, n, &wake);
+		leat__chan_unlock(c, me);
+		if (refs > 0)
+			leat__fetch_sub(&c->refs, refs);
+		leat__wake_fifo(&wake);
+		left -= n;
+	}
 }
 
 void leat_channel_close(leat_channel *c)
 {
 	struct leat__worker *w = leat__self();
-	struct leat__task *wake = NULL;
+	bool is_empty;
 
 	check(__func__, c);
 	leat__chan_lock(c, w);
@@ -481,31 +527,29 @@ void leat_channel_close(leat_channel *c)
 		leat__misuse(c, "the channel made at %s is closed already; close it once, after the last send",
 			     c->where ? c->where : "?");
 	}
-	leat__store_relaxed(&c->flags, c->flags | LEAT__CH_CLOSED);
+	leat__store_relaxed(&c->flags, c->flags | LEAT__CH_CLOSED); /* H6 */
 	changed(c);
-	if (c->count == 0)
-		close_queue(c, false, &wake);
-	close_queue(c, true, &wake);
+	is_empty = c->count == 0;
 	leat__chan_unlock(c, w);
-	leat__chan_wake(reversed(wake));
+	if (is_empty)
+		close_queue(c, w, false);
+	close_queue(c, w, true);
 }
 
 void leat_channel_abandon(leat_channel *c)
 {
 	struct leat__worker *w = leat__self();
-	struct leat__task *wake = NULL;
 	bool first;
 
 	check(__func__, c);
 	leat__chan_lock(c, w);
 	first = !(c->flags & LEAT__CH_ABANDONED);
-	leat__store_relaxed(&c->flags, c->flags | LEAT__CH_ABANDONED);
+	leat__store_relaxed(&c->flags, c->flags | LEAT__CH_ABANDONED); /* H6 */
 	changed(c);
-	close_queue(c, false, &wake);
-	close_queue(c, true, &wake);
 	/* Nobody adds or takes elements any more but us: they stay where they are. */
 	leat__chan_unlock(c, w);
-	leat__chan_wake(reversed(wake));
+	close_queue(c, w, false);
+	close_queue(c, w, true);
 	while (first) {
 		char *elem;
 
@@ -550,24 +594,44 @@ struct on_recv {
 	char elem[] __attribute__((aligned(8)));
 };
 
-static int on_recv_run(void *args)
+static int run_on_recv(struct on_recv *o, void *elem)
 {
-	struct on_recv *o = args;
-	struct leat__worker *w = leat__self();
-	leat_channel *c = o->waiter.task->object;
-	int r = -ECANCELED;	/* fn does not run: no success, and no result */
+	leat_channel *c = o->waiter.task->object; /* NULL: who closed it took our reference */
+	int r;
 
-	/* Also waits until leat_channel_on_recv has let go of the record. */
-	leat__chan_lock(c, w);
-	leat__chan_dequeue(c, false, &o->waiter);
-	leat__chan_unlock(c, w);
-	if (leat__load_acquire(&o->waiter.task->claim) != LEAT__CLAIM_CANCELED)
-		r = o->fn(o->arg, o->waiter.result, o->elem);
+	/* Who won the claim under the lock has taken us out of the queue. */
+	if (leat__load_acquire(&o->waiter.task->claim) == LEAT__CLAIM_CANCELED) {
+		struct leat__worker *w = leat__self();
+
+		/* Also waits until leat_channel_on_recv has let go of the record. */
+		leat__chan_lock(c, w);
+		leat__chan_dequeue(c, false, &o->waiter);
+		leat__chan_unlock(c, w);
+		r = -ECANCELED; /* fn does not run: no success, and no result */
+	} else {
+		r = o->fn(o->arg, o->waiter.result, elem);
+	}
 	leat_channel_unref(c);
 	return r;
 }
 
+static int on_recv_run(void *args)
+{
+	struct on_recv *o = args;
+
+	return run_on_recv(o, o->elem);
+}
+
+static int on_recv_small_run(void *args)
+{
+	struct on_recv *o = args;
+
+	return run_on_recv(o, &o->waiter.elem);
+}
+
 static const leat_task_type on_recv_type = { "leat_chan_on_recv", on_recv_run, 0 };
+/* An element of a pointer's size lies where the pointer to it was: nobody needs that any more. */
+static const leat_task_type on_recv_small_type = { "leat_chan_on_recv", on_recv_small_run, 0 };
 
 int leat_channel_on_recv(leat_channel *c, leat_group *group,
 			 int (*fn)(void *arg, int result, void *elem), void *arg)
@@ -575,25 +639,28 @@ int leat_channel_on_recv(leat_channel *c, leat_group *group,
 	struct leat__task *t, *wake = NULL;
 	struct leat__worker *w;
 	struct on_recv *o;
-	bool mine;
+	bool small, mine;
 	int r;
 
 	check(__func__, c);
 	if (c->elem_size > 64)
 		return -EINVAL;
-	t = leat__wait_create(group ? leat__scope_of(group) : leat__rt->root, &on_recv_type,
-			      sizeof(*o) + c->elem_size, LEAT__WHY_ON_RECV, &r);
+	small = c->elem_size <= sizeof(o->waiter.elem);
+	t = leat__wait_create(group ? leat__scope_of(group) : leat__rt->root,
+			      small ? &on_recv_small_type : &on_recv_type,
+			      sizeof(*o) + (small ? 0 : c->elem_size), LEAT__WHY_ON_RECV, &r);
 	if (!t)
 		return r;
 	o = leat__args(t);
-	o->waiter = (struct leat__waiter){ .task = t, .elem = o->elem };
+	o->waiter = (struct leat__waiter){ .task = t };
+	o->waiter.elem = small ? (void *)&o->waiter.elem : o->elem;
 	leat__list_init(&o->waiter.node);
 	t->object = leat_channel_ref(c);
 	o->fn = fn;
 	o->arg = arg;
 	w = leat__self();
 	leat__chan_lock(c, w);
-	r = leat__chan_recv_locked(c, o->elem, t, &wake);
+	r = leat__chan_recv_locked(c, o->waiter.elem, t, &wake);
 	if (r == -EAGAIN) {
 		leat__chan_enqueue(c, false, &o->waiter);
 		mine = leat__wait_arm(t);
@@ -638,7 +705,7 @@ static void describe_on_recv(struct leat__look *l, const void *args)
 	const struct leat__task *at = (const struct leat__task *)args - 1;
 	const leat_channel *c;
 
-	if (leat__look_at(l, &c, (leat_channel *const *)&at->object))
+	if (leat__look_at(l, &c, (leat_channel *const *)&at->object) && c)
 		leat__chan_say(l, c);
 }
 

@@ -43,13 +43,13 @@ static int deadline_run(void *args)
 
 static const leat_task_type deadline_type = { "group deadline", deadline_run, sizeof(void *) };
 
-static void deadline_fire(struct leat__timer *timer)
+static struct leat__task *deadline_fire(struct leat__timer *timer)
 {
 	struct leat__deadline *d = leat__container_of(timer, struct leat__deadline, timer);
 
 	leat__fetch_add(&d->refs, 1);				/* D1 */
 	leat__fetch_add(&leat__rt->root->pending, 2);
-	leat__ready_fifo(d->task);
+	return d->task;
 }
 
 int leat__deadline_set(struct leat__scope *s, int64_t when)

@@ -45,12 +45,11 @@ static void unref(leat_ticker *ticker)
 	leat__free(ticker, sizeof(*ticker));
 }
 
-static void fire(struct leat__timer *timer)
+static struct leat__task *fire(struct leat__timer *timer)
 {
 	struct leat__task *t = leat__task_of_args(timer);
 
-	if (leat__claim(t, LEAT__CLAIM_DONE))
-		leat__ready_fifo(t);
+	return leat__claim(t, LEAT__CLAIM_DONE) ? t : NULL;
 }
 
 static int tick_run(void *args);
