@@ -9,9 +9,9 @@
  *   S2 default: see below
  *   S3 a few tasks are queued at this worker: let them run once, S1 again
  *   S4 arm
- *   S5 at each channel, in an order drawn once, under its lock: the case cannot be done: queue a waiter, or
- *	leave the one that is queued.  It can be done: take the claim back first
- *	(CAS armed -> IDLE).  That fails: somebody has claimed us; S6.  It
+ *   S5 at each channel, in an order drawn once, under its lock: the case cannot be
+ *	done: queue a waiter, or leave the one that is queued.  It can be done: take the
+ *	claim back first (CAS armed -> IDLE).  That fails: somebody has claimed us; S6.  It
  *	succeeds: do the case under the same lock; if it cannot be done after
  *	all (the other side was a select that has just taken its own claim back),
  *	wait for a random time, S4 again
