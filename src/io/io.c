@@ -19,7 +19,7 @@
  *		R3 -EAGAIN, or less than all: clear the bit by CAS, if ready is still what R1 read
  *		R4 lock; CLOSING: LEAT_ECLOSED; the bit is set by now: unlock, R1
  *		R5 queue a waiter, arm, unlock, park (park.h)
- *   event	R6 lock; ready = (ready + EVENT) | bits; claim all who wait for them; unlock
+ *   event	R6 lock; by CAS ready = (ready + EVENT) | bits; claim all who wait; unlock
  *		R7 make them ready: they try again
  * An event between R2 and R3 makes the CAS fail, one before R4 is seen there.
  * close sets CLOSING before it takes the lock, so R4 sees it, or close finds the waiter.
@@ -234,13 +234,23 @@ static void claim_all(struct leat__list *q, int result, struct leat__wake *wake)
 	}
 }
 
+/* R3 may come in between, it needs no lock. */
+static void note_event(struct leat__io *io, uint32_t what)
+{
+	uint32_t ready;
+
+	do
+		ready = leat__load_relaxed(&io->ready);
+	while (!leat__cas(&io->ready, ready, (ready + EVENT) | what));
+}
+
 static void wake_waiters(struct leat__io *io, uint32_t what, int result)
 {
 	struct leat__wake wake = { NULL, NULL };
 
 	leat__lock_acquire(&io->lock, LEAT__RANK_OBJECT);
 	if (result == 0)
-		leat__store_relaxed(&io->ready, (io->ready + EVENT) | what);	/* R6 */
+		note_event(io, what);					/* R6 */
 	if (what & LEAT__READABLE)
 		claim_all(&io->readers, result, &wake);
 	if (what & LEAT__WRITABLE)
@@ -280,8 +290,8 @@ static int block(struct leat__io *io, uint32_t what, struct leat__task *me, int6
 	leat__list_init(&writer.node);
 
 	leat__lock_acquire(&io->lock, LEAT__RANK_OBJECT);
-	if ((io->ready & what) || (leat__load_relaxed(&io->state) & CLOSING)) {
-		r = leat__load_relaxed(&io->state) & CLOSING ? LEAT_ECLOSED : 0;
+	r = leat__load_relaxed(&io->state) & CLOSING ? LEAT_ECLOSED : 0;
+	if (r < 0 || (leat__load_relaxed(&io->ready) & what)) {
 		leat__lock_release(&io->lock);
 		return r;
 	}

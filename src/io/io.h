@@ -32,7 +32,7 @@ struct leat__io {
 	struct leat__pollable pollable;
 	uint64_t state;		/* (a) generation, LEAT__IO_CLOSING, users; see io.c */
 	struct leat__lock lock;
-	uint32_t ready;		/* (L, a) LEAT__READABLE, LEAT__WRITABLE, count of events */
+	uint32_t ready;		/* (a) LEAT__READABLE, LEAT__WRITABLE, count of events */
 	struct leat__list readers, writers; /* (L) leat__waiter */
 	const struct leat__io_ops *ops; /* (c) while it is open */
 	int fd;			/* (c) -1: none */

@@ -73,6 +73,12 @@ void leat__poll_fini(struct leat__runtime *rt)
 		leat__poller_close(&rt->poller);
 }
 
+/* Acquire: pairs with leat__poll_add; the poller is there. */
+static bool is_used(struct leat__runtime *rt)
+{
+	return leat__load_acquire(&rt->npolled) > 0;
+}
+
 static void hand_out(const struct leat__event *events, int n)
 {
 	for (int i = 0; i < n; i++) {
@@ -88,8 +94,7 @@ void leat__poll_look(struct leat__worker *w)
 	struct leat__event events[EVENTS];
 	int n;
 
-	if (leat__load_relaxed(&rt->npolled) == 0 ||
-	    !leat__cas(&rt->poller_worker, (struct leat__worker *)NULL, w))
+	if (!is_used(rt) || !leat__cas(&rt->poller_worker, (struct leat__worker *)NULL, w))
 		return;
 	n = leat__poller_wait(&rt->poller, events, EVENTS, 0);
 	leat__store_release(&rt->poller_worker, NULL);
@@ -115,7 +120,7 @@ bool leat__poll_sleep(struct leat__worker *w, int64_t deadline)
 	struct leat__event events[EVENTS];
 	int n = 0;
 
-	if (leat__load_relaxed(&rt->npolled) == 0 ||
+	if (!is_used(rt) ||
 	    !leat__cas(&rt->poller_worker, (struct leat__worker *)NULL, w))	/* Q1 */
 		return false;
 	if (leat__load_acquire(&w->futex) == 0)				/* Q2 */
