@@ -69,7 +69,8 @@ static inline void leat__bias_acquire(struct leat__bias_lock *lock, struct leat_
 	if (leat__likely(me && leat__load_relaxed(&lock->bias) == me)) {	/* B1 */
 		leat__store_relaxed(&me->inside, lock);			/* B2 */
 		leat__fence_light();						/* B3 */
-		if (leat__likely(leat__load_relaxed(&lock->bias) == me)) {	/* B4 */
+		if (leat__likely(leat__load_relaxed(&lock->bias) == me) ||
+		    LEAT__MUTANT(BIAS_NO_RECHECK)) {				/* B4 */
 			leat__rank_push(&lock->word, rank);
 			return;
 		}

@@ -56,6 +56,8 @@ static inline bool leat__deque_push(struct leat__deque *d, void *x)
 	/* Acquire: pairs with D11; a slot is reused only after it was read. */
 	if (leat__unlikely(b - leat__load_acquire(&d->top) >= LEAT__DEQUE_CAP))
 		return false;
+	if (LEAT__MUTANT(DEQUE_BOTTOM_FIRST))
+		leat__store_release(&d->bottom, b + 1);
 	leat__store_relaxed(&d->slot[b % LEAT__DEQUE_CAP], x);	/* D1 */
 	leat__store_release(&d->bottom, b + 1);			/* D2 */
 	return true;
@@ -78,7 +80,8 @@ static inline void *leat__deque_pop(struct leat__deque *d)
 	}
 	x = leat__load_relaxed(&d->slot[b % LEAT__DEQUE_CAP]);
 	if (b == t) {
-		if (!leat__cas(&d->top, t, t + 1))		/* D6 */
+		if (!leat__cas(&d->top, t, t + 1) &&		/* D6 */
+		    !LEAT__MUTANT(DEQUE_LAST_WITHOUT_CAS))
 			x = (void *)0;
 		leat__store_relaxed(&d->bottom, b + 1);
 	}
@@ -91,15 +94,22 @@ static inline void *leat__deque_pop(struct leat__deque *d)
  */
 static inline void *leat__deque_steal(struct leat__deque *d, bool *lost)
 {
+	uint32_t early = LEAT__MUTANT(DEQUE_NO_STEAL_FENCE) ? leat__load_relaxed(&d->bottom) : 0;
 	uint32_t t = leat__load_acquire(&d->top);		/* D7 */
 	uint32_t b;
 	void *x;
 
 	leat__fence_full();					/* D8 */
 	b = leat__load_acquire(&d->bottom);			/* D9 */
+	if (LEAT__MUTANT(DEQUE_NO_STEAL_FENCE))
+		b = early;	/* what x86 does not do, but aarch64: D9 before D7 */
 	if ((int32_t)(b - t) <= 0)
 		return (void *)0;
 	x = leat__load_relaxed(&d->slot[t % LEAT__DEQUE_CAP]);	/* D10 */
+	if (LEAT__MUTANT(DEQUE_STEAL_BY_STORE)) {
+		leat__store_release(&d->top, t + 1);
+		return x;
+	}
 	if (leat__cas(&d->top, t, t + 1))			/* D11 */
 		return x;
 	*lost = true;

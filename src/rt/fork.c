@@ -76,7 +76,8 @@ static int join_slow(struct leat__fork *f, struct leat__worker *w, struct leat__
 	if (popped && !leat__deque_push(&w->deque, popped))
 		leat__push_overflow(w, popped);
 	leat__arm(me, false);
-	if (leat__cas(&f->done, RUNNING, WAITING))	/* F3 */
+	if (leat__cas(&f->done, RUNNING, WAITING) ||	/* F3 */
+	    LEAT__MUTANT(JOIN_NO_RECHECK))
 		leat__park(me, LEAT__WHY_JOIN, f, LEAT_FOREVER);
 	else
 		leat__store_relaxed(&me->claim, LEAT__CLAIM_IDLE);

@@ -29,8 +29,8 @@
  *   found	I9 a searcher that found work: searching -= 1; it was the last and others
  *		   sleep: need_wake = 1, heavy fence, and wake the next if more is queued,
  *		   or if no sleeper is left that knows of the timers
- * Either I3 sees need_wake, or I6 sees the task.  Threads that are no workers
- * push to the injector and use a full fence at I2.
+ * Either I3 sees need_wake, or I6 sees the task.  Threads that are no workers push
+ * to the injector and do the same.
  *
  * I10: when all workers are in the list, I6 found nothing, no timer is set and
  * nothing outside can wake a task, nobody ever will: deadlock.
@@ -209,7 +209,7 @@ void leat__wake_for_injector(struct leat__runtime *rt)
 {
 	struct leat__worker *w;
 
-	leat__fence_full(); /* I2 of a thread that is no worker */
+	leat__fence_light(); /* I2: pairs with I5 */
 	if (leat__load_relaxed(&rt->need_wake)) {
 		leat__wake_one(rt);
 		return;
@@ -312,8 +312,9 @@ static void searching_found(struct leat__worker *w)
 	leat__lock_release(&rt->idle_lock);
 	if (!last)
 		return;
-	leat__fence_heavy(); /* pairs with I2: a push that saw need_wake == 0 is seen here */
-	if (unwatched || anything_queued(w))
+	if (!LEAT__MUTANT(FOUND_NO_FENCE))
+		leat__fence_heavy(); /* pairs with I2: what saw need_wake == 0 is seen here */
+	if (unwatched || (!LEAT__MUTANT(FOUND_NO_RECHECK) && anything_queued(w)))
 		leat__wake_one(rt);
 }
 

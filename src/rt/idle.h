@@ -26,7 +26,7 @@ static inline void leat__notify(struct leat__worker *w)
 	/* Relaxed: a counter that a searcher compares with an older value. */
 	leat__store_relaxed(&w->pushes, w->pushes + 1);
 	leat__fence_light(); /* I2: pairs with the heavy fence of I6 in idle.c */
-	if (leat__unlikely(leat__load_relaxed(&w->rt->need_wake)))
+	if (leat__unlikely(leat__load_relaxed(&w->rt->need_wake)) && !LEAT__MUTANT(PUSH_NO_WAKE))
 		leat__wake_one(w->rt);
 }
 

@@ -123,6 +123,9 @@ static inline void switch_away(struct leat__worker *w, struct leat__task *t)
 		leat__switch(&t->sp, sp, t->stack, n->stack);
 		return;
 	}
+	if (LEAT__MUTANT(PARK_WAITS_UNSAVED))
+		while (n && n->stack && leat__load_acquire(&n->sp) == NULL)
+			leat__cpu_pause();
 	/* P5': nothing to do, a new task, or an unsaved one: a scheduler loop takes over. */
 	w->handoff = n;
 	w->cur = NULL;
@@ -167,10 +170,13 @@ static void foreign_block(struct leat__task *t, int64_t deadline)
 /* K4-K6.  True: we were cancelled, and did the claim ourselves. */
 static bool canceled_meanwhile(struct leat__task *t)
 {
+	bool early = LEAT__MUTANT(PARK_LOOKS_BEFORE_LINK) && !leat__scope_is_canceled(t->scope);
+
 	if (!t->is_member)
-		leat__scope_link(t);
+		leat__scope_link(t); /* K4 */
 	leat__fence_light(); /* K5: pairs with K2 */
-	if (LEAT__MUTANT(PARK_NO_RECHECK) || leat__likely(!leat__scope_is_canceled(t->scope)))
+	if (LEAT__MUTANT(PARK_NO_RECHECK) || early ||
+	    leat__likely(!leat__scope_is_canceled(t->scope)))
 		return false;
 	return leat__cas(&t->claim, LEAT__CLAIM_CANCELABLE, LEAT__CLAIM_CANCELED);
 }
@@ -212,7 +218,8 @@ static __attribute__((noinline)) int park_slow(struct leat__worker *w, struct le
 	timeout.timer.fire = time_out;
 	leat__timer_set(&w->wheel, &timeout.timer);
 	switch_away(w, t);
-	leat__timer_unset(&timeout.timer);			/* P6 */
+	if (!LEAT__MUTANT(PARK_LEAVES_TIMER))
+		leat__timer_unset(&timeout.timer);		/* P6 */
 	return outcome(t);
 }
 

@@ -68,6 +68,10 @@ static inline bool leat__claim(struct leat__task *t, uint32_t how)
 
 	if (c != LEAT__CLAIM_ARMED && c != LEAT__CLAIM_CANCELABLE)
 		return false;
+	if (LEAT__MUTANT(CLAIM_BY_STORE)) {
+		leat__store_relaxed(&t->claim, how);
+		return true;
+	}
 	/* It changes between these two only while the task runs, unarmed. */
 	return leat__cas(&t->claim, c, how);
 }

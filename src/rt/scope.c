@@ -174,7 +174,7 @@ static void cancel_tree(struct leat__scope *top, int cause)
 	cancel_one(s, cause);
 	node = &s->children;
 	for (;;) {
-		child = next_child(s, node);
+		child = LEAT__MUTANT(CANCEL_NOT_BELOW) ? NULL : next_child(s, node);
 		if (child) {
 			leat__lock_acquire(&child->lock, LEAT__RANK_SCOPE);
 			cancel_one(child, leat__load_relaxed(&s->cause));
@@ -203,7 +203,11 @@ void leat__scope_cancel(struct leat__scope *s, int cause)
 	leat__lock_release(&s->lock);
 	if (!first)
 		return;
+	if (LEAT__MUTANT(CANCEL_BEFORE_FLAG))
+		cancel_tree(s, cause);
 	leat__fetch_add(&leat__rt->cancel_epoch, 1);
+	if (LEAT__MUTANT(CANCEL_BEFORE_FLAG))
+		return;
 	if (!LEAT__MUTANT(CANCEL_NO_FENCE))
 		leat__fence_heavy(); /* K2: pairs with K5 */
 	cancel_tree(s, cause);
@@ -280,19 +284,23 @@ int leat__scope_wait(struct leat__scope *s, int64_t deadline)
 		leat__scope_flush(w);
 	leat__store_relaxed(&s->owner_credit, 0);
 	s->waiter = me;
-	leat__arm(me, false);					/* N2 */
+	if (!LEAT__MUTANT(GROUP_ARMS_LATE))
+		leat__arm(me, false);				/* N2 */
 	left = leat__fetch_add(&s->pending, 1 - 2 * credit) + 1 - 2 * credit; /* N3 */
 	if (left == 1) {
 		leat__store_relaxed(&me->claim, LEAT__CLAIM_IDLE);
 		leat__store_relaxed(&s->pending, 0);
 		return 0;
 	}
+	if (LEAT__MUTANT(GROUP_ARMS_LATE))
+		leat__arm(me, false);
 	r = leat__park(me, LEAT__WHY_GROUP, s, deadline);	/* N4 */
 	left = leat__fetch_sub(&s->pending, 1) - 1;
 	if (r == 0 || left != 0)
 		return r == 0 ? 0 : -ETIMEDOUT;
 	/* The last flush lost the claim to our timeout; wait until it is done with s. */
-	while (!(leat__load_acquire(&s->flags) & LEAT__S_HANDOFF))
+	while (!(leat__load_acquire(&s->flags) & LEAT__S_HANDOFF) &&
+	       !LEAT__MUTANT(GROUP_NO_HANDOFF))
 		leat__cpu_pause();
 	leat__fetch_and(&s->flags, ~(uint32_t)LEAT__S_HANDOFF);
 	return 0;
@@ -348,7 +356,8 @@ int leat__scope_owner_waited(struct leat__scope *s)
 	leat__store_relaxed(&s->waited_credit, leat__load_relaxed(&s->owner_credit)); /* O1 */
 	leat__store_release(&s->has_waited, 1);
 	leat__fence_light();		/* O2: pairs with O5 */
-	if (leat__unlikely(leat__load_relaxed(&s->flags) & LEAT__S_OTHERS)) /* O3 */
+	if (leat__unlikely(leat__load_relaxed(&s->flags) & LEAT__S_OTHERS) && /* O3 */
+	    !LEAT__MUTANT(GROUP_FORGETS_OTHERS))
 		leat__scope_complete_others(s);
 	return outcome;
 }

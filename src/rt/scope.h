@@ -180,6 +180,9 @@ static inline bool leat__is_canceled(struct leat__task *t)
 /* N1 */
 static inline void leat__scope_flush(struct leat__worker *w)
 {
+	if (LEAT__MUTANT(GROUP_NO_FLUSH))
+		return;
+
 	struct leat__scope *s = w->credit_scope;
 	int64_t n = w->credits;
 

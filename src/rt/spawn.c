@@ -201,8 +201,9 @@ struct leat__task *leat__wait_create(struct leat__scope *s, const leat_task_type
 bool leat__wait_arm(struct leat__task *t)
 {
 	leat__store_relaxed(&t->claim, LEAT__CLAIM_CANCELABLE);
-	leat__fence_full();	/* K5, also of threads that are no workers */
+	leat__fence_light();	/* K5: pairs with K2 */
 	return leat__unlikely(leat__scope_is_canceled(t->scope)) &&
+	       !LEAT__MUTANT(WAIT_NO_RECHECK) &&
 	       leat__cas(&t->claim, LEAT__CLAIM_CANCELABLE, LEAT__CLAIM_CANCELED);
 }
 

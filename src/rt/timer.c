@@ -54,7 +54,8 @@ static uint64_t due_tick(const struct leat__wheel *wheel, const struct leat__tim
 	uint64_t e = 0;
 
 	if (timer->deadline > 0)
-		e = ((uint64_t)timer->deadline + (UINT64_C(1) << wheel->tick_bits) - 1) >>
+		e = ((uint64_t)timer->deadline +
+		     (LEAT__MUTANT(TIMER_EARLY) ? 0 : (UINT64_C(1) << wheel->tick_bits) - 1)) >>
 		    wheel->tick_bits;
 	if (e > wheel->now + last)
 		e = wheel->now + last; /* goes round again when it comes up */
@@ -128,7 +129,7 @@ static void set_locked(struct leat__wheel *wheel, struct leat__timer *timer)
 	insert(wheel, timer);
 	leat__store_relaxed(&wheel->count, wheel->count + 1);
 	/* A lower bound is all that next promises. */
-	if (at < wheel->next)
+	if (at < wheel->next && !LEAT__MUTANT(TIMER_UNNOTICED))
 		leat__store_relaxed(&wheel->next, at);
 }
 

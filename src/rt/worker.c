@@ -84,7 +84,7 @@ struct leat__task *leat__pick(struct leat__worker *w)
 
 	if (leat__unlikely(w->simulated))
 		return leat__sim_pick(w);
-	if (leat__unlikely(++w->tick % LEAT__TIMER_TICK == 0)) {
+	if (leat__unlikely(++w->tick % LEAT__TIMER_TICK == 0) && !LEAT__MUTANT(PICK_NO_TICK)) {
 		t = pick_rare(w);
 		if (t)
 			return t;
@@ -136,7 +136,8 @@ static void resume(struct leat__worker *w, struct leat__task *t)
 	/* Acquire: pairs with C1.  Nothing of ours is unsaved, so waiting is safe. */
 	while ((sp = leat__load_acquire(&t->sp)) == NULL)
 		leat__cpu_pause();
-	leat__store_relaxed(&t->sp, NULL);
+	if (!LEAT__MUTANT(RESUME_LEAVES_SP))
+		leat__store_relaxed(&t->sp, NULL);
 	leat__store_relaxed(&t->state, LEAT__RUNNING);
 	w->cur = t;
 	w->stack = t->stack;

@@ -119,8 +119,11 @@ static inline struct leat__waiter *claim_first(struct leat__list *q, uint32_t *l
 	leat__list_for_each(node, q) {
 		struct leat__waiter *w = leat__container_of(node, struct leat__waiter, node);
 
-		if (w->task == me || !leat__claim_waiter(w))
+		if (w->task == me || !leat__claim_waiter(w)) {
+			if (LEAT__MUTANT(CHAN_STOPS_AT_FIRST))
+				return NULL;
 			continue;
+		}
 		leat__list_remove(&w->node);
 		leat__store_relaxed(len, *len - 1);
 		return w;
@@ -183,7 +186,8 @@ static inline void refill(leat_channel *c, struct leat__task *me, struct leat__t
 	struct leat__waiter *w;
 	size_t tail;
 
-	if (c->nsend == 0 || c->flags != 0 || !(w = claim_first(&c->sendq, &c->nsend, me)))
+	if (c->nsend == 0 || c->flags != 0 || LEAT__MUTANT(CHAN_NO_REFILL) ||
+	    !(w = claim_first(&c->sendq, &c->nsend, me)))
 		return;
 	tail = c->head + c->count;
 	if (tail >= c->cap)
@@ -275,15 +279,19 @@ static int block(leat_channel *c, struct leat__worker *w, bool send, void *elem,
 	struct leat__waiter waiter = { .task = me, .elem = elem };
 	int r;
 
-	leat__arm(me, true);
+	if (!LEAT__MUTANT(CHAN_ARMS_LATE))
+		leat__arm(me, true);
 	leat__chan_enqueue(c, send, &waiter);
 	leat__chan_unlock(c, w);
+	if (LEAT__MUTANT(CHAN_ARMS_LATE))
+		leat__arm(me, true);
 	r = leat__park(me, send ? LEAT__WHY_SEND : LEAT__WHY_RECV, c, deadline);
 	if (leat__likely(r == 0))
 		return waiter.result;			/* H4 */
 	w = leat__self();
 	leat__chan_lock(c, w);				/* H5 */
-	leat__chan_dequeue(c, send, &waiter);
+	if (!LEAT__MUTANT(CHAN_STALE_WAITER))
+		leat__chan_dequeue(c, send, &waiter);
 	leat__chan_unlock(c, w);
 	return r;
 }
@@ -533,7 +541,8 @@ void leat_channel_close(leat_channel *c)
 	leat__chan_unlock(c, w);
 	if (is_empty)
 		close_queue(c, w, false);
-	close_queue(c, w, true);
+	if (!LEAT__MUTANT(CHAN_CLOSE_LEAVES_SENDERS))
+		close_queue(c, w, true);
 }
 
 void leat_channel_abandon(leat_channel *c)
@@ -564,6 +573,8 @@ void leat_channel_abandon(leat_channel *c)
 		leat__store_relaxed(&c->count, c->count - 1);
 		leat__chan_unlock(c, w);
 		if (c->drop)
+			c->drop(elem);
+		if (c->drop && LEAT__MUTANT(CHAN_DROPS_TWICE))
 			c->drop(elem);
 	}
 }

@@ -285,8 +285,10 @@ static int wait_in_line(struct leat__scope *s, struct leat__task *me, int64_t de
 	leat__fetch_or(&s->flags, LEAT__S_OTHERS);
 	leat__lock_release(&s->lock);
 	if (!is_slow) {
-		leat__fence_heavy();				/* O5 */
-		if (leat__load_acquire(&s->has_waited) && leat__scope_is_waited(s)) /* O6 */
+		if (!LEAT__MUTANT(OTHERS_NO_FENCE))
+			leat__fence_heavy();			/* O5 */
+		if (leat__load_acquire(&s->has_waited) && leat__scope_is_waited(s) && /* O6 */
+		    !LEAT__MUTANT(OTHERS_NO_RECHECK))
 			leat__scope_complete_others(s);
 	}
 	if (leat__park(me, LEAT__WHY_GROUP, s, deadline) == 0)	/* O7 */

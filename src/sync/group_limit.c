@@ -30,8 +30,9 @@ void leat__limit_grant(struct leat__scope *s, struct leat__wake *wake)
 /* Cancelled before we slept: the claim is ours, unless somebody was quicker. */
 static bool is_canceled(struct leat__scope *s, struct leat__task *me)
 {
-	leat__fence_full();	/* K5, also of threads that are no workers */
-	if (leat__likely(!leat__scope_is_canceled(s)) || !leat__claim(me, LEAT__CLAIM_CANCELED))
+	leat__fence_light();	/* K5: pairs with K2 */
+	if (leat__likely(!leat__scope_is_canceled(s)) || LEAT__MUTANT(LIMIT_NO_RECHECK) ||
+	    !leat__claim(me, LEAT__CLAIM_CANCELED))
 		return false;
 	leat__store_relaxed(&me->claim, LEAT__CLAIM_IDLE);
 	return true;

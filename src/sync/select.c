@@ -278,7 +278,7 @@ static __attribute__((noinline)) int try_for_default(struct select *s)
 			/* Acquire: pairs with changed() in chan.c. */
 			same &= leat__load_acquire(&ch->version) == s->places[i].version;
 		}
-		if (same)
+		if (same || LEAT__MUTANT(DEFAULT_ONE_SCAN))
 			return -EAGAIN;
 	}
 	return try_all_locked(s);
@@ -292,7 +292,9 @@ static int take_back_and_do(struct select *s, leat_case *c)
 	int r;
 
 	if ((armed != LEAT__CLAIM_ARMED && armed != LEAT__CLAIM_CANCELABLE) ||
-	    !leat__cas(&me->claim, armed, LEAT__CLAIM_IDLE)) {
+	    (!leat__cas(&me->claim, armed,
+			LEAT__MUTANT(SELECT_STAYS_ARMED) ? armed : LEAT__CLAIM_IDLE) &&
+	     !LEAT__MUTANT(SELECT_DISARM_BY_STORE))) {
 		leat__chan_unlock(c->chan, s->w);
 		return -EAGAIN; /* claimed: the park returns at once */
 	}
@@ -301,7 +303,7 @@ static int take_back_and_do(struct select *s, leat_case *c)
 	if (wake)
 		leat__ready_on(s->w, wake);
 	if (r == -EAGAIN)
-		return -EINTR;
+		return LEAT__MUTANT(SELECT_NO_REARM) ? -EAGAIN : -EINTR;
 	c->status = r;
 	return (int)(c - s->cases);
 }
@@ -352,7 +354,8 @@ static void leave_queues(struct select *s, int fired)
 		if ((int)index == fired)
 			continue;
 		leat__chan_lock(c->chan, s->w);
-		leat__chan_dequeue(c->chan, c->op == LEAT_OP_SEND, &s->waiters[index]);
+		if (!LEAT__MUTANT(SELECT_STALE_WAITER))
+			leat__chan_dequeue(c->chan, c->op == LEAT_OP_SEND, &s->waiters[index]);
 		leat__chan_unlock(c->chan, s->w);
 	}
 }

@@ -85,6 +85,24 @@ PROGRAM(idle_both_wake, 2000, 3)
 	CHECK_EQ(finish(&group), 0);
 }
 
+/* The second is pushed as the last searcher finds the first: it must wake the next. */
+PROGRAM(idle_wakes_the_next, 4000, 3)
+{
+	for (int i = 0; i < 4; i++) {
+		uint32_t arrived = 0;
+		leat_group group;
+
+		make(&group);
+		compute();
+		CHECK_EQ(leat_go_in(&group, meet, &arrived, 3), 0);
+		leat__check_compute(leat__check_choose(12000));
+		CHECK_EQ(leat_go_in(&group, meet, &arrived, 3), 0);
+		leat__fetch_add(&arrived, 1);
+		compute_until(&arrived, 3);
+		CHECK_EQ(finish(&group), 0);
+	}
+}
+
 /* Pinned tasks go by the inbox. */
 LEAT_TASK(receive_one, (leat_chan(int), in))
 {
@@ -159,4 +177,68 @@ PROGRAM(idle_outsider, 2000, 2)
 	leat__thread_join(thread);
 	leat_chan_unref(from_outside);
 	leat_chan_unref(to_outside);
+}
+
+/* What it makes ready it does not run itself: it computes until somebody has. */
+static void *outsider_computes(void *arg)
+{
+	(void)arg;
+	CHECK_EQ(leat_thread_attach(), 0);
+	leat__store_release(&done, 1);
+	for (uint32_t i = 2; i <= 4; i++) {
+		compute();
+		if (i % 2)
+			CHECK_EQ(leat_send(from_outside, 1), 0);
+		else
+			CHECK_EQ(leat_go(add_done), 0);
+		compute_until(&done, i);
+	}
+	leat_close(from_outside);
+	return NULL;
+}
+
+PROGRAM(idle_outsider_computes, 4000, 2)
+{
+	struct leat__thread_handle thread;
+	leat_group group;
+
+	done = 0;
+	make(&group);
+	from_outside = leat_chan_make(int, leat__check_choose(2));
+	CHECK_EQ(leat__thread_start(&thread, outsider_computes, NULL), 0);
+	compute_until(&done, 1);
+	receive_all(from_outside);
+	leat__thread_join(thread);
+	CHECK_EQ(finish(&group), 0);
+	leat_chan_unref(from_outside);
+}
+
+/* The queue for threads outside is looked at though the worker's own never runs empty. */
+static void *outsider_spawns(void *arg)
+{
+	(void)arg;
+	leat__check_compute(leat__check_choose(5000));
+	CHECK_EQ(leat_go(add_done), 0);
+	leat_thread_detach();
+	return NULL;
+}
+
+LEAT_TASK(yield_until_done)
+{
+	while (!leat__load_relaxed(&done))
+		leat_yield();
+}
+
+PROGRAM(idle_injector_is_fair, 100, 1)
+{
+	struct leat__thread_handle thread;
+	leat_group group;
+
+	done = 0;
+	make(&group);
+	CHECK_EQ(leat__thread_start(&thread, outsider_spawns, NULL), 0);
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(leat_go_in(&group, yield_until_done), 0);
+	CHECK_EQ(finish(&group), 0);
+	leat__thread_join(thread);
 }

@@ -97,6 +97,48 @@ PROGRAM(park_ping_pongs, 1000, 3)
 	ping_pong(2);
 }
 
+/*
+ * P5': two tasks that block on two workers, both woken from outside before they
+ * are saved: each worker may pick the other's task.
+ */
+static leat_chan(int) cross[2];
+
+LEAT_TASK(receive_some, (leat_chan(int), in), (int, n))
+{
+	int element;
+
+	for (int i = 0; i < n; i++)
+		CHECK_EQ(leat_recv(in, &element), 0);
+}
+
+static void *wake_both(void *arg)
+{
+	int n = *(int *)arg;
+
+	for (int i = 0; i < n; i++)
+		for (int k = 0; k < 2; k++)
+			CHECK_EQ(leat_send(cross[k], i), 0);
+	return NULL;
+}
+
+PROGRAM(park_crossed, 4000, 2)
+{
+	struct leat__thread_handle thread;
+	leat_group group;
+	int n = 6;
+
+	make(&group);
+	for (int k = 0; k < 2; k++) {
+		cross[k] = leat_chan_make(int, 1);
+		CHECK_EQ(leat_go_in(&group, receive_some, cross[k], n), 0);
+	}
+	CHECK_EQ(leat__thread_start(&thread, wake_both, &n), 0);
+	CHECK_EQ(finish(&group), 0);
+	leat__thread_join(thread);
+	for (int k = 0; k < 2; k++)
+		leat_chan_unref(cross[k]);
+}
+
 /* F1 to F4: children that are stolen, or not, and joined. */
 LEAT_TASK_ERR(sum, (int, from), (int, to), (int *, result))
 {

@@ -32,10 +32,10 @@ static inline void compute(void)
 	leat__check_compute(leat__check_choose(most[leat__check_choose(4)]));
 }
 
-/* Computes, calling nothing of leat, until another thread has changed *word. */
-static inline void compute_until(uint32_t *word, uint32_t value)
+/* Computes, calling nothing of leat, until others have counted *word up to n. */
+static inline void compute_until(uint32_t *word, uint32_t n)
 {
-	while (leat__load_acquire(word) != value)
+	while (leat__load_acquire(word) < n)
 		leat__cpu_pause();
 }
 

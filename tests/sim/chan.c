@@ -215,6 +215,53 @@ TEST_STRESS(chan_close_early)
 	books_balance();
 }
 
+/* Closed with all senders blocked and nobody to receive: they are told. */
+LEAT_TASK(send_in_vain, (leat_chan(int), out))
+{
+	CHECK_EQ(leat_send(out, books_new()), LEAT_ECLOSED);
+}
+
+TEST_STRESS(chan_close_blocked_senders)
+{
+	size_t cap = leat_random(3);
+	leat_chan(int) chan = make_chan(cap);
+	leat_group group;
+
+	books_open();
+	make(&group);
+	send_some(chan, (int)cap);
+	for (int i = 0; i < 4; i++)
+		CHECK_EQ(leat_go_in(&group, send_in_vain, chan), 0);
+	dawdle(9);
+	leat_close(chan);
+	CHECK_EQ(finish(&group), 0);
+	leat_chan_unref(chan);
+	books_balance();
+	CHECK_EQ(books_total(books.dropped), cap);
+}
+
+/* One receive makes room for one sender that is blocked; no other will come. */
+TEST_STRESS(chan_room_is_used)
+{
+	leat_chan(int) chan = make_chan(2);
+	leat_group group;
+	int element;
+
+	books_open();
+	make(&group);
+	for (int i = 0; i < 4; i++)
+		CHECK_EQ(leat_go_in(&group, send_one, chan, books_new()), 0);
+	dawdle(9);
+	for (int i = 0; i < 2; i++) {
+		CHECK_EQ(leat_recv(chan, &element), 0);
+		books_received(element);
+	}
+	CHECK_EQ(finish(&group), 0);
+	CHECK_EQ(leat_chan_len(chan), 2);
+	leat_chan_unref(chan);
+	books_balance();
+}
+
 /* Cancel ends everyone, wherever they wait, and loses nothing. */
 TEST_STRESS(chan_cancel)
 {

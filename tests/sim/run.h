@@ -13,7 +13,7 @@
 
 #undef TEST_STRESS
 #undef TEST_SIM
-#define TEST_STRESS(name_) PROGRAM(name_, 400, 2 + (int)(leat__check_seed() % 2))
+#define TEST_STRESS(name_) PROGRAM(name_, 1000, 2 + (int)(leat__check_seed() % 2))
 #define TEST_SIM(name_, seeds_) PROGRAM(name_, 100, 2)
 /* A second is for ever in programs that sleep for microseconds. */
 #define test_settle() CHECK_EQ(leat_sleep(LEAT_S), 0)
