@@ -73,8 +73,8 @@ static int join_slow(struct leat__fork *f, struct leat__worker *w, struct leat__
 	struct leat__task *me = w->cur;
 
 	/* Something was queued after the fork: put it back. */
-	if (popped && !leat__deque_push(&w->deque, popped))
-		leat__push_overflow(w, popped);
+	if (popped)
+		leat__put_back(w, popped);
 	leat__arm(me, false);
 	if (leat__cas(&f->done, RUNNING, WAITING) ||	/* F3 */
 	    LEAT__MUTANT(JOIN_NO_RECHECK))

@@ -17,7 +17,8 @@
  * anyone: they see need_wake == 0, and a searcher sees what they pushed at its next
  * look.  One searcher dozes, the others go to sleep.
  *
- *   push	I1 put the task into the own queue, or several
+ *   push	I1 put the task into the own queue, or several; or back into it, or from the
+ *		   slot into it
  *		I2 light fence
  *		I3 read need_wake; set: take a sleeper from the list, count it as
  *		   searching, clear need_wake, wake it (one pusher wins, under idle_lock)

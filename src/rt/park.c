@@ -287,6 +287,15 @@ void leat__ready_fifo(struct leat__task *t)
 	leat__notify(w);
 }
 
+void leat__put_back(struct leat__worker *w, struct leat__task *t)
+{
+	if (leat__unlikely(!leat__deque_push(&w->deque, t)))
+		leat__push_overflow(w, t);
+	/* Who has looked before it sleeps (I6) may have missed t, and what is below it. */
+	if (!LEAT__MUTANT(PUT_BACK_UNNOTICED))
+		leat__notify(w);
+}
+
 /* W3 for one of a batch.  False: the worker's deque is full. */
 static bool ready_one_of(struct leat__worker *w, struct leat__task *t)
 {

@@ -36,6 +36,8 @@
 
 /* Makes room: half of the deque goes to the injector with t. */
 void leat__push_overflow(struct leat__worker *w, struct leat__task *t);
+/* What w has popped from its deque and leaves there: a push like any other (I1). */
+void leat__put_back(struct leat__worker *w, struct leat__task *t);
 
 struct leat__waiter {
 	struct leat__list node;	/* (L: object) self-linked when not queued */

@@ -73,9 +73,12 @@ static struct leat__task *pick_lifo(struct leat__worker *w)
 	if (LEAT__MUTANT(LIFO_FOR_EVER) || ++w->lifo_runs <= LEAT__LIFO_RUNS)
 		return t;
 	w->lifo_runs = 0;
-	if (leat__deque_push(&w->deque, t))
-		return NULL;
-	return t;
+	if (!leat__deque_push(&w->deque, t))
+		return t;
+	/* It was in neither for a moment: whoever looked then (I6) has missed it. */
+	if (!LEAT__MUTANT(LIFO_MOVES_UNNOTICED))
+		leat__notify(w);
+	return NULL;
 }
 
 struct leat__task *leat__pick(struct leat__worker *w)

@@ -217,8 +217,7 @@ static void run_inline(struct leat__scope *s, struct leat__worker *w)
 		if (!t)
 			break;
 		if (t->scope != s || t->stack) {
-			if (!leat__deque_push(&w->deque, t))
-				leat__push_overflow(w, t);
+			leat__put_back(w, t);
 			break;
 		}
 		leat__run_new(w, t);

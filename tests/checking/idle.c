@@ -242,3 +242,75 @@ PROGRAM(idle_injector_is_fair, 100, 1)
 	CHECK_EQ(finish(&group), 0);
 	leat__thread_join(thread);
 }
+
+/*
+ * Who waits looks first whether the newest task of its queue is one that it may run
+ * itself, and puts it back if not: what was queued all the while must be found by
+ * who goes to sleep meanwhile.
+ */
+LEAT_TASK_ERR(compute_until_done, (uint32_t, n))
+{
+	compute_until(&done, n);
+	return 0;
+}
+
+PROGRAM(idle_put_back_by_wait, 3000, 2)
+{
+	for (uint32_t i = 1; i <= 3; i++) {
+		leat_group group;
+
+		done = i - 1;
+		leat__check_compute(leat__check_choose(150000));
+		make(&group);
+		CHECK_EQ(leat_go_in(&group, compute_until_done, i), 0);
+		CHECK_EQ(leat_go(add_done), 0);
+		CHECK_EQ(finish(&group), 0);
+	}
+}
+
+PROGRAM(idle_put_back_by_join, 5000, 2)
+{
+	for (uint32_t i = 1; i <= 3; i++) {
+		leat_forked forked;
+
+		done = i - 1;
+		leat__check_compute(leat__check_choose(150000));
+		leat_fork(&forked, compute_until_done, i);
+		CHECK_EQ(leat_go(add_done), 0);
+		CHECK_EQ(leat_join(&forked), 0);
+	}
+}
+
+/* What has had the LIFO slot for too long moves to the queue's end: the same. */
+enum { BOUNCES = 4 };
+
+LEAT_TASK(bounce, (leat_chan(uint32_t), in), (leat_chan(uint32_t), out))
+{
+	leat_range(ball, in) {
+		leat__fetch_add(&done, 1);
+		if (ball < BOUNCES)
+			CHECK_EQ(leat_send(out, ball + 1), 0);
+	}
+}
+
+PROGRAM(idle_lifo_moves, 5000, 2)
+{
+	leat_chan(uint32_t) a = leat_chan_make(uint32_t, 0), b = leat_chan_make(uint32_t, 0);
+	leat_group group;
+
+	make(&group);
+	CHECK_EQ(leat_go_in(&group, bounce, a, b), 0);
+	CHECK_EQ(leat_go_in(&group, bounce, b, a), 0);
+	for (int i = 0; i < 3; i++) {
+		leat__check_compute(leat__check_choose(150000));
+		done = 0;
+		CHECK_EQ(leat_send(a, 1), 0);
+		leat_yield();
+		compute_until(&done, BOUNCES);
+	}
+	leat_close(a);
+	leat_close(b);
+	CHECK_EQ(finish(&group), 0);
+	leat_chan_unref(a);
+	leat_chan_unref(b);
+}
