@@ -29,7 +29,7 @@ void leat__waitq_append(struct leat__waitq *q, struct leat__waiter *w)
 
 void leat__waitq_prepend(struct leat__waitq *q, struct leat__waiter *w)
 {
-	struct leat__list *first = q->_first;
+	struct leat__list *first = leat__load_relaxed(&q->_first);
 
 	w->node.prev = NULL;
 	w->node.next = first;

@@ -57,7 +57,9 @@ static inline bool leat__waitq_is_empty(const struct leat__waitq *q)
 
 static inline struct leat__waiter *leat__waitq_first(const struct leat__waitq *q)
 {
-	return q->_first ? leat__container_of(q->_first, struct leat__waiter, node) : NULL;
+	void *first = leat__load_relaxed(&q->_first);
+
+	return first ? leat__container_of(first, struct leat__waiter, node) : NULL;
 }
 
 static inline struct leat__waiter *leat__waitq_next(const struct leat__waiter *w)

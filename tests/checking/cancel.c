@@ -15,7 +15,7 @@ static void begin_together(void)
 	leat__fetch_add(&begun, 1);
 	while (leat__load_acquire(&begun) < 2)
 		leat__cpu_pause();
-	leat__check_compute(leat__check_choose(40));
+	stall(30);
 }
 
 LEAT_TASK_ERR(wait_for_ever, (int, how))
@@ -33,7 +33,7 @@ LEAT_TASK_ERR(wait_for_ever, (int, how))
 	}
 	/* Who has blocked before is linked into its group already (K4). */
 	if (leat__check_choose(2))
-		CHECK_EQ(leat_sleep(1), 0);
+		CHECK_EQ(leat_sleep(50000), 0);
 	begin_together();
 	switch (how) {
 	case 0:

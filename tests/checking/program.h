@@ -32,6 +32,15 @@ static inline void compute(void)
 	leat__check_compute(leat__check_choose(most[leat__check_choose(4)]));
 }
 
+/* A few steps, of atomic operations that matter to nobody. */
+static inline void stall(uint32_t most)
+{
+	uint32_t word = 0;
+
+	for (uint32_t i = leat__check_choose(most + 1); i > 0; i--)
+		(void)leat__load_relaxed(&word);
+}
+
 /* Computes, calling nothing of leat, until others have counted *word up to n. */
 static inline void compute_until(uint32_t *word, uint32_t n)
 {
