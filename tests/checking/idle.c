@@ -293,7 +293,7 @@ LEAT_TASK(bounce, (leat_chan(uint32_t), in), (leat_chan(uint32_t), out))
 	}
 }
 
-PROGRAM(idle_lifo_moves, 5000, 2)
+PROGRAM(idle_lifo_moves, 10000, 2)
 {
 	leat_chan(uint32_t) a = leat_chan_make(uint32_t, 0), b = leat_chan_make(uint32_t, 0);
 	leat_group group;
@@ -301,8 +301,8 @@ PROGRAM(idle_lifo_moves, 5000, 2)
 	make(&group);
 	CHECK_EQ(leat_go_in(&group, bounce, a, b), 0);
 	CHECK_EQ(leat_go_in(&group, bounce, b, a), 0);
-	for (int i = 0; i < 3; i++) {
-		leat__check_compute(leat__check_choose(150000));
+	for (int i = 0; i < 8; i++) {
+		leat__check_compute(leat__check_choose(70000));
 		done = 0;
 		CHECK_EQ(leat_send(a, 1), 0);
 		leat_yield();
