@@ -28,7 +28,7 @@ typedef struct leat_io {
 /* The end of the input came before all that was asked for.  Clear of every errno. */
 #define LEAT_EEND (-4098)
 
-/* What leat_io_wait waits for. */
+/* What leat_io_wait and leat_wait_fd wait for. */
 enum {
 	LEAT_READABLE = 1,	/* there is something to read, or the end, or an error */
 	LEAT_WRITABLE = 2,	/* there is room, or an error */
@@ -97,6 +97,14 @@ LEAT_API int leat_write_all(leat_io io, const void *buf, size_t n, int64_t deadl
  * > 0, or an error.
  */
 LEAT_API int leat_io_wait(leat_io io, unsigned what, int64_t deadline);
+
+/*
+ * The same for a file descriptor of another library (libpq, libcurl, hiredis, ...).  It
+ * need not be non-blocking; it must have no handle, and must stay open until the call
+ * returns.  Several tasks may wait for one descriptor.
+ * Also returns -ENOMEM, -EBADF, or -EPERM for what cannot be polled.
+ */
+LEAT_API int leat_wait_fd(int fd, unsigned what, int64_t deadline);
 
 LEAT_END_DECLS
 

@@ -65,6 +65,8 @@ void leat__io_event(struct leat__io *io, uint32_t what);
 int64_t leat__io_try(struct leat__io *io, uint32_t what, int64_t deadline,
 		     int64_t (*attempt)(struct leat__io *io, void *arg), void *arg, size_t all);
 
+/* Stops the program unless what is LEAT_READABLE, LEAT_WRITABLE or both. */
+void leat__io_check_what(const char *function, unsigned what);
 /* Waits until one of what may be possible: which, or an error. */
 int64_t leat__io_wait(struct leat__io *io, uint32_t what, int64_t deadline);
 

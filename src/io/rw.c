@@ -113,14 +113,20 @@ int leat_write_all(leat_io io, const void *buf, size_t n, int64_t deadline, size
 	return done == n ? 0 : (int)r;
 }
 
+void leat__io_check_what(const char *function, unsigned what)
+{
+	if (leat__unlikely(what == 0 || what > (LEAT_READABLE | LEAT_WRITABLE)))
+		leat__misuse_at(function, NULL,
+				"what is %u; give LEAT_READABLE, LEAT_WRITABLE or both", what);
+}
+
 int leat_io_wait(leat_io handle, unsigned what, int64_t deadline)
 {
 	struct leat__io *io;
 	int64_t r;
 
 	leat__check_fork(__func__, NULL);
-	if (leat__unlikely(what == 0 || what > (LEAT_READABLE | LEAT_WRITABLE)))
-		leat__misuse(NULL, "what is %u; give LEAT_READABLE, LEAT_WRITABLE or both", what);
+	leat__io_check_what(__func__, what);
 	io = leat__io_hold(handle);
 	if (!io)
 		return LEAT_ECLOSED;
