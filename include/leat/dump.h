@@ -21,6 +21,9 @@ typedef struct leat_stats {
 	uint64_t stacks;	/* stacks that exist now */
 	uint64_t stacks_in_use;	/* by blocked or running tasks */
 	uint64_t workers;
+	uint64_t blocking_threads; /* of leat_blocking, that exist now */
+	uint64_t blocking_calls; /* that run on them now */
+	uint64_t blocking_queued; /* that wait for one */
 } leat_stats;
 
 LEAT_BEGIN_DECLS

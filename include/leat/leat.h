@@ -13,6 +13,7 @@
 #include <leat/select.h>
 #include <leat/sync.h>
 #include <leat/io.h>
+#include <leat/blocking.h>
 #include <leat/sim.h>
 #include <leat/dump.h>
 

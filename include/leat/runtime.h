@@ -37,6 +37,7 @@ typedef struct leat_options {
 	void *hook_ctx;
 	uint64_t sim_seed;	/* not 0: simulate (leat/sim.h) */
 	bool abort_on_deadlock;	/* true: report and abort; false: leat_run returns -EDEADLK */
+	int blocking_threads;	/* the most that leat_blocking may start; 0: 64 */
 } leat_options;
 
 #define LEAT_OPTIONS(...) (&(leat_options){ .size = sizeof(leat_options), __VA_ARGS__ })

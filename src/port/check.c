@@ -624,6 +624,18 @@ int leat__thread_start(struct leat__thread_handle *ret_thread, void *(*fn)(void 
 	return 0;
 }
 
+int leat__thread_start_stack(struct leat__thread_handle *ret_thread, void *(*fn)(void *), void *arg,
+			     size_t stack_size)
+{
+	(void)stack_size;
+	return leat__thread_start(ret_thread, fn, arg);
+}
+
+struct leat__thread_handle leat__thread_handle_self(void)
+{
+	return (struct leat__thread_handle){ (uint64_t)(x.cur - x.thread) };
+}
+
 void leat__thread_join(struct leat__thread_handle thread)
 {
 	struct vthread *t = &x.thread[thread.id];

@@ -30,7 +30,8 @@ bool leat__asymmetric;
  * Worker threads block all signals that a program may handle, so that handlers
  * do not run on task stacks; the synchronous ones stay open.
  */
-int leat__thread_start(struct leat__thread_handle *ret_thread, void *(*fn)(void *), void *arg)
+static int start(struct leat__thread_handle *ret_thread, const pthread_attr_t *attr,
+		 void *(*fn)(void *), void *arg)
 {
 	pthread_t thread;
 	sigset_t block, old;
@@ -44,12 +45,37 @@ int leat__thread_start(struct leat__thread_handle *ret_thread, void *(*fn)(void 
 	sigdelset(&block, SIGTRAP);
 	sigdelset(&block, SIGPROF);
 	pthread_sigmask(SIG_SETMASK, &block, &old);
-	r = pthread_create(&thread, NULL, fn, arg);
+	r = pthread_create(&thread, attr, fn, arg);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (r != 0)
 		return -r;
 	ret_thread->id = (uint64_t)thread;
 	return 0;
+}
+
+int leat__thread_start(struct leat__thread_handle *ret_thread, void *(*fn)(void *), void *arg)
+{
+	return start(ret_thread, NULL, fn, arg);
+}
+
+int leat__thread_start_stack(struct leat__thread_handle *ret_thread, void *(*fn)(void *), void *arg,
+			     size_t stack_size)
+{
+	pthread_attr_t attr;
+	int r = pthread_attr_init(&attr);
+
+	if (r != 0)
+		return -r;
+	r = -pthread_attr_setstacksize(&attr, stack_size);
+	if (r == 0)
+		r = start(ret_thread, &attr, fn, arg);
+	pthread_attr_destroy(&attr);
+	return r;
+}
+
+struct leat__thread_handle leat__thread_handle_self(void)
+{
+	return (struct leat__thread_handle){ (uint64_t)pthread_self() };
 }
 
 void leat__thread_join(struct leat__thread_handle thread)

@@ -15,6 +15,11 @@ struct leat__thread_handle {
 	uint64_t id;
 };
 int leat__thread_start(struct leat__thread_handle *ret_thread, void *(*fn)(void *), void *arg);
+/* With a stack of so many bytes. */
+int leat__thread_start_stack(struct leat__thread_handle *ret_thread, void *(*fn)(void *), void *arg,
+			     size_t stack_size);
+/* Of the calling thread, which was started by one of them. */
+struct leat__thread_handle leat__thread_handle_self(void);
 void leat__thread_join(struct leat__thread_handle thread);
 /*
  * One value per thread, NULL at first; end(value) is called when a thread ends that

@@ -178,6 +178,17 @@ static void dump_counters(struct leat__look *l)
 		  (unsigned long long)s.stacks, (unsigned long long)s.stacks_in_use);
 }
 
+static void dump_pool(struct leat__look *l)
+{
+	struct leat__pool *pool = &l->rt->pool;
+	uint32_t threads = FIELD(l, &pool->threads), unused = FIELD(l, &pool->free);
+	uint32_t wanted = FIELD(l, &pool->wanted);
+
+	if (threads > 0 || wanted > 0)
+		leat__say(l, "threads for blocking calls: %u busy, %u idle; %u calls queued\n",
+			  threads > unused ? threads - unused : 0, unused, wanted);
+}
+
 int leat_dump(int fd)
 {
 	struct leat__look l;
@@ -194,12 +205,23 @@ int leat_dump(int fd)
 		if (w)
 			dump_worker(&l, w, i);
 	}
+	dump_pool(&l);
 	leat__say(&l, "%llu tasks, %u of them in the common queue; %llu threads attached "
 		  "and not blocked\n",
 		  (unsigned long long)l.tasks, FIELD(&l, &l.rt->injector_len),
 		  (unsigned long long)FIELD(&l, &l.rt->attached));
 	dump_counters(&l);
 	return leat__look_end(&l);
+}
+
+static void add_pool(leat_stats *out, const struct leat__pool *pool)
+{
+	uint32_t unused = leat__load_relaxed(&pool->free);
+
+	out->blocking_threads = leat__load_relaxed(&pool->threads);
+	if (out->blocking_threads > unused)
+		out->blocking_calls = out->blocking_threads - unused;
+	out->blocking_queued = leat__load_relaxed(&pool->wanted);
 }
 
 int leat_stats_get(leat_stats *stats)
@@ -219,6 +241,7 @@ int leat_stats_get(leat_stats *stats)
 	add_stacks(&out, leat__load_relaxed(&rt->stacks_made),
 		   leat__load_relaxed(&rt->stacks_large), unused);
 	out.workers = (uint64_t)rt->nworkers;
+	add_pool(&out, &rt->pool);
 	if (stats->size < sizeof(out))
 		out.size = stats->size;
 	memcpy(stats, &out, out.size);

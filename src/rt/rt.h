@@ -272,6 +272,20 @@ struct leat__thread {
 	struct leat__list all;	/* (L: of leat__threads) */
 };
 
+/* Threads for calls that block, see blocking.c. */
+struct leat__pool {
+	struct leat__lock lock;
+	uint32_t limit;		/* (c) of threads */
+	uint32_t threads;	/* (L, a) */
+	uint32_t free;		/* (L, a) of them, those that run no call */
+	uint32_t wanted;	/* (L, a) calls that are queued or about to be */
+	bool stopping;		/* (L) */
+	bool has_ended;		/* (L) ended is set */
+	struct leat__thread_handle ended; /* (L) the last one, not joined yet */
+	struct leat__pool_thread *idle; /* (L) last in, first out */
+	struct leat__list calls; /* (L) queued, oldest first */
+};
+
 struct leat__runtime {
 	/* read by every push */
 	__attribute__((aligned(64))) uint32_t need_wake; /* (a) idle workers, and nobody searches */
@@ -318,6 +332,7 @@ struct leat__runtime {
 	void (*io_fini)(struct leat__runtime *rt);
 	struct leat__worker *poller_worker; /* (a) who waits in poller, or looks */
 
+	struct leat__pool pool;
 	uint64_t attached;	/* (a) foreign threads that are attached and not blocked */
 	uint64_t external;	/* (a) things that may wake a task from outside */
 	int main_result;

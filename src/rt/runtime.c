@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rt/blocking.h"
 #include "rt/idle.h"
 #include "rt/park.h"
 #include "rt/sim.h"
@@ -25,7 +26,7 @@ static struct leat__bias_slot slots[LEAT__MAX_WORKERS];
 static uint64_t started; /* under running */
 static bool has_fork_handler; /* under running */
 
-enum { STRAGGLER_S = 5 };
+enum { STRAGGLER_S = 5, BLOCKING_THREADS = 64, BLOCKING_MAX = 4096 };
 
 bool leat__is_forked;
 
@@ -153,6 +154,16 @@ static int worker_count(const leat_options *options)
 	return n < LEAT__MAX_WORKERS ? (int)n : LEAT__MAX_WORKERS;
 }
 
+static int blocking_limit(const leat_options *options)
+{
+	if (options->blocking_threads < 0 || options->blocking_threads > BLOCKING_MAX) {
+		leat__log("leat_options.blocking_threads is %d; it must be 0 to %d",
+			  options->blocking_threads, BLOCKING_MAX);
+		return -EINVAL;
+	}
+	return options->blocking_threads > 0 ? options->blocking_threads : BLOCKING_THREADS;
+}
+
 static int sim_seed(const leat_options *options, uint64_t *ret_seed)
 {
 	const char *env = getenv("LEAT_SIM");
@@ -170,6 +181,7 @@ static int sim_seed(const leat_options *options, uint64_t *ret_seed)
 
 static void runtime_free(struct leat__runtime *rt)
 {
+	leat__pool_fini(&rt->pool);
 	for (int i = 0; i < rt->nworkers; i++)
 		if (rt->worker[i])
 			worker_free(rt, rt->worker[i]);
@@ -190,6 +202,11 @@ static void runtime_free(struct leat__runtime *rt)
 /* The parts of a runtime, without its threads. */
 static int runtime_make(struct leat__runtime *rt, uint64_t seed)
 {
+	int limit = blocking_limit(&rt->options);
+
+	if (limit < 0)
+		return limit;
+	leat__pool_init(&rt->pool, (uint32_t)limit);
 	rt->memory_limit = memory_limit();
 	rt->can_guard = true;
 	rt->timekeeper = -1;
