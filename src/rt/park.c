@@ -244,10 +244,23 @@ int leat__park(struct leat__task *t, enum leat__why why, const void *object, int
 	return outcome(t);
 }
 
-void leat__ready_elsewhere(struct leat__task *t)
-{
-	struct leat__runtime *rt = leat__rt;
+/*
+ * Threads outside that make a task ready.  With that task everything may end: leat_run
+ * waits here, before it frees what such a thread still uses.
+ */
+static uint32_t pushing;
 
+void leat__park_fini(void)
+{
+	/* Acquire: pairs with the end of leat__ready_elsewhere. */
+	while (leat__load_acquire(&pushing) > 0) {
+		leat__cpu_pause();
+		sched_yield();
+	}
+}
+
+static void ready_elsewhere(struct leat__runtime *rt, struct leat__task *t)
+{
 	if (t->flags & LEAT__T_FOREIGN) {
 		struct leat__thread *thread = leat__container_of(t, struct leat__thread, task);
 
@@ -271,6 +284,17 @@ void leat__ready_elsewhere(struct leat__task *t)
 		leat__injector_push(rt, t, t, 1);
 		leat__wake_for_injector(rt);
 	}
+}
+
+void leat__ready_elsewhere(struct leat__task *t)
+{
+	if (leat__self()) {
+		ready_elsewhere(leat__rt, t);
+		return;
+	}
+	leat__fetch_add(&pushing, 1);
+	ready_elsewhere(leat__rt, t);
+	leat__fetch_sub(&pushing, 1);
 }
 
 void leat__ready_fifo(struct leat__task *t)

@@ -112,6 +112,8 @@ void leat__wake_fifo(struct leat__wake *wake);
  */
 int leat__park(struct leat__task *t, enum leat__why why, const void *object, int64_t deadline);
 
+/* Waits until no thread outside is in leat__ready_elsewhere. */
+void leat__park_fini(void);
 /* Tasks that may not go into the caller's own queues. */
 void leat__ready_elsewhere(struct leat__task *t);
 

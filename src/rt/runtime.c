@@ -280,6 +280,7 @@ static int run(struct leat__runtime *rt)
 	if (o->worker_stop)
 		o->worker_stop(o->hook_ctx, 0);
 	stop_threads(rt, rt->nworkers);
+	leat__park_fini();
 	return rt->deadlocked ? -EDEADLK : rt->main_result;
 }
 

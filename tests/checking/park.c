@@ -111,13 +111,18 @@ LEAT_TASK(receive_some, (leat_chan(int), in), (int, n))
 		CHECK_EQ(leat_recv(in, &element), 0);
 }
 
+static uint32_t attached;
+
 static void *wake_both(void *arg)
 {
 	int n = *(int *)arg;
 
+	CHECK_EQ(leat_thread_attach(), 0);
+	leat__store_release(&attached, 1);
 	for (int i = 0; i < n; i++)
 		for (int k = 0; k < 2; k++)
 			CHECK_EQ(leat_send(cross[k], i), 0);
+	leat_thread_detach();
 	return NULL;
 }
 
@@ -132,7 +137,9 @@ PROGRAM(park_crossed, 4000, 2)
 		cross[k] = leat_chan_make(int, 1);
 		CHECK_EQ(leat_go_in(&group, receive_some, cross[k], n), 0);
 	}
+	attached = 0;
 	CHECK_EQ(leat__thread_start(&thread, wake_both, &n), 0);
+	compute_until(&attached, 1); /* now waiting for it is no deadlock */
 	CHECK_EQ(finish(&group), 0);
 	leat__thread_join(thread);
 	for (int k = 0; k < 2; k++)
