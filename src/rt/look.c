@@ -19,9 +19,8 @@ void leat__look_begin(struct leat__look *l, int fd, bool to_log)
 	/* Another thread may start or end the runtime now. */
 	if (!leat__look_at(l, &l->rt, &leat__rt))
 		l->rt = NULL;
-	if (l->rt && leat__look_at(l, &sim, &l->rt->sim) && sim)
-		l->now = leat__sim_now(sim);
-	else
+	if (!l->rt || !leat__look_at(l, &sim, &l->rt->sim) || !sim ||
+	    !leat__look_at(l, &l->now, leat__sim_clock(sim)))
 		l->now = leat__clock();
 	leat__code_range((uintptr_t)leat__look_begin, &l->code_start, &l->code_end);
 }

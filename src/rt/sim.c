@@ -51,6 +51,11 @@ uint64_t leat__sim_seed_of(const struct leat__sim *sim)
 	return sim->seed;
 }
 
+const int64_t *leat__sim_clock(const struct leat__sim *sim)
+{
+	return &sim->now;
+}
+
 int64_t leat__sim_now(const struct leat__sim *sim)
 {
 	return sim->now;

@@ -9,6 +9,8 @@
 struct leat__sim *leat__sim_create(uint64_t seed);
 void leat__sim_destroy(struct leat__sim *sim);
 uint64_t leat__sim_seed_of(const struct leat__sim *sim);
+/* Where its time is: for dumps, which may only look. */
+const int64_t *leat__sim_clock(const struct leat__sim *sim);
 int64_t leat__sim_now(const struct leat__sim *sim);
 /* A hash of all choices so far. */
 uint64_t leat__sim_hash(const struct leat__sim *sim);
