@@ -14,6 +14,7 @@
 #include <leat/sync.h>
 #include <leat/io.h>
 #include <leat/blocking.h>
+#include <leat/net.h>
 #include <leat/sim.h>
 #include <leat/dump.h>
 

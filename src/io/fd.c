@@ -84,6 +84,14 @@ const struct leat__io_ops leat__socket_ops = {
 	.external = true,
 };
 
+const struct leat__io_ops leat__message_ops = {
+	.name = "socket",
+	.read = socket_read,
+	.write = socket_write,
+	.close = leat__fd_close,
+	.external = true,
+};
+
 const struct leat__io_ops leat__pipe_ops = {
 	.name = "pipe",
 	.read = pipe_read,
@@ -91,6 +99,25 @@ const struct leat__io_ops leat__pipe_ops = {
 	.close = leat__fd_close,
 	.external = true,
 };
+
+const struct leat__io_ops *leat__socket_ops_of(int family, int type)
+{
+	bool tcp = (family == AF_INET || family == AF_INET6) && type == SOCK_STREAM;
+
+	return tcp ? &leat__socket_ops : &leat__message_ops;
+}
+
+/* The kind of a socket that somebody else has made. */
+static const struct leat__io_ops *ops_of_fd(int fd)
+{
+	int family = 0, type = 0;
+	socklen_t size = sizeof(int);
+
+	if (LEAT__SYS(getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size)) < 0 ||
+	    LEAT__SYS(getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size)) < 0)
+		return &leat__message_ops;
+	return leat__socket_ops_of(family, type);
+}
 
 int leat__io_adopt(leat_io *ret_io, int fd, unsigned flags, const struct leat__io_ops *ops,
 		   uint32_t ready)
@@ -123,7 +150,7 @@ int leat_io_adopt(leat_io *ret_io, int fd, unsigned flags)
 	if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
 		return -EPERM;
 	if (S_ISSOCK(st.st_mode))
-		return leat__io_adopt(ret_io, fd, flags, &leat__socket_ops, ready);
+		return leat__io_adopt(ret_io, fd, flags, ops_of_fd(fd), ready);
 	if (!(flags & LEAT_IO_INHERITED)) {
 		r = LEAT__SYS(fcntl(fd, F_GETFL));
 		if (r >= 0)

@@ -12,7 +12,9 @@
  * So a handle is good or seen to be stale, and nothing of a slot changes while a call
  * holds it.  Slots are freed when the runtime stops.
  *
- * Readiness: `ready` has a bit for each direction and counts events above them.
+ * Readiness: `ready` has a bit for each direction and counts events above them; one more,
+ * which is never cleared, says that the end, too, has been reported: the event for it does not
+ * come again, so that less than all (R3) is no reason to wait.
  *
  *   try	R1 read ready: the bit is not set: R4
  *		R2 attempt; got something, or an error: done
@@ -34,7 +36,7 @@
 enum {
 	CHUNK = 64,
 	CHUNKS_MAX = 1 << 14,
-	EVENT = 4,		/* ready counts in units of it */
+	EVENT = 8,		/* ready counts in units of it */
 	BOTH = LEAT__READABLE | LEAT__WRITABLE,
 };
 #define CLOSING (UINT64_C(1) << 31)
@@ -97,6 +99,7 @@ static void add_chunk(struct table *table, struct leat__io *slots)
 		io->pollable.ready = pollable_ready;
 		leat__list_init(&io->readers);
 		leat__list_init(&io->writers);
+		leat__list_init(&io->pausers);
 		io->index = table->nchunks * CHUNK + i;
 		io->state = GENERATION_1;
 		io->next_free = table->free;
@@ -255,6 +258,8 @@ static void wake_waiters(struct leat__io *io, uint32_t what, int result)
 		claim_all(&io->readers, result, &wake);
 	if (what & LEAT__WRITABLE)
 		claim_all(&io->writers, result, &wake);
+	if (result != 0)
+		claim_all(&io->pausers, result, &wake);
 	leat__lock_release(&io->lock);
 	for (struct leat__task *t = wake.first, *next; t; t = next) {		/* R7 */
 		next = t->next;
@@ -279,7 +284,7 @@ int leat_io_close(leat_io handle)
 	return 0;
 }
 
-/* R4, R5.  0, LEAT_ECLOSED, -ETIMEDOUT or -ECANCELED. */
+/* R4, R5; what: 0: only until the close.  0, LEAT_ECLOSED, -ETIMEDOUT or -ECANCELED. */
 static int block(struct leat__io *io, uint32_t what, struct leat__task *me, int64_t deadline)
 {
 	struct leat__waiter reader = { .task = me }, writer = { .task = me };
@@ -296,6 +301,8 @@ static int block(struct leat__io *io, uint32_t what, struct leat__task *me, int6
 		return r;
 	}
 	leat__arm(me, true);
+	if (what == 0)
+		leat__list_append(&io->pausers, &reader.node);
 	if (what & LEAT__READABLE)
 		leat__list_append(&io->readers, &reader.node);
 	if (what & LEAT__WRITABLE)
@@ -303,7 +310,7 @@ static int block(struct leat__io *io, uint32_t what, struct leat__task *me, int6
 	if (io->ops->external)
 		leat__fetch_add(&rt->external, 1);
 	leat__lock_release(&io->lock);
-	r = leat__park(me, what & LEAT__READABLE ? LEAT__WHY_READ : LEAT__WHY_WRITE, io, deadline);
+	r = leat__park(me, what == LEAT__WRITABLE ? LEAT__WHY_WRITE : LEAT__WHY_READ, io, deadline);
 	if (r < 0 || what == BOTH) {
 		leat__lock_acquire(&io->lock, LEAT__RANK_OBJECT);
 		leat__list_remove(&reader.node);
@@ -316,6 +323,11 @@ static int block(struct leat__io *io, uint32_t what, struct leat__task *me, int6
 		return r;
 	/* One of them was claimed; of the other it is 0. */
 	return reader.result != 0 ? reader.result : writer.result;
+}
+
+static bool is_short(int64_t r, size_t all)
+{
+	return r > 0 && (uint64_t)r < all;
 }
 
 int64_t leat__io_try(struct leat__io *io, uint32_t what, int64_t deadline,
@@ -334,7 +346,8 @@ int64_t leat__io_try(struct leat__io *io, uint32_t what, int64_t deadline,
 				r = 0;
 				continue;
 			}
-			if (r == -EAGAIN || (r > 0 && (uint64_t)r < all && io->ops->short_is_all))
+			if (r == -EAGAIN || (is_short(r, all) && io->ops->short_is_all &&
+					     !(seen & LEAT__MORE_BEHIND)))
 				leat__cas(&io->ready, seen, seen & ~what);	/* R3 */
 			if (r != -EAGAIN)
 				return r;
@@ -362,6 +375,17 @@ int64_t leat__io_wait(struct leat__io *io, uint32_t what, int64_t deadline)
 		r = block(io, what, me, deadline);
 	}
 	return r;
+}
+
+int leat__io_pause(struct leat__io *io, int64_t until)
+{
+	struct leat__worker *w;
+	struct leat__task *me;
+	int r = leat__enter(&w, &me);
+
+	if (r == 0)
+		r = block(io, 0, me, until);
+	return r == -ETIMEDOUT ? 0 : r;
 }
 
 static void describe(struct leat__look *l, const void *object)

@@ -33,7 +33,7 @@ struct leat__io {
 	uint64_t state;		/* (a) generation, LEAT__IO_CLOSING, users; see io.c */
 	struct leat__lock lock;
 	uint32_t ready;		/* (a) LEAT__READABLE, LEAT__WRITABLE, count of events */
-	struct leat__list readers, writers; /* (L) leat__waiter */
+	struct leat__list readers, writers, pausers; /* (L) leat__waiter */
 	const struct leat__io_ops *ops; /* (c) while it is open */
 	int fd;			/* (c) -1: none */
 	uint32_t flags;		/* (c) LEAT_IO_INHERITED */
@@ -70,10 +70,18 @@ void leat__io_check_what(const char *function, unsigned what);
 /* Waits until one of what may be possible: which, or an error. */
 int64_t leat__io_wait(struct leat__io *io, uint32_t what, int64_t deadline);
 
+/* Sleeps until then: 0; LEAT_ECLOSED as soon as io is closed, or -ECANCELED. */
+int leat__io_pause(struct leat__io *io, int64_t until);
+
 /* Handles of descriptors: fd.c. */
 int leat__io_adopt(leat_io *ret_io, int fd, unsigned flags, const struct leat__io_ops *ops,
 		   uint32_t ready);
-extern const struct leat__io_ops leat__socket_ops, leat__pipe_ops;
+/*
+ * Sockets of TCP, and all others: messages, and Unix sockets, of which a read ends at a
+ * passed descriptor.
+ */
+extern const struct leat__io_ops leat__socket_ops, leat__message_ops, leat__pipe_ops;
+const struct leat__io_ops *leat__socket_ops_of(int family, int type);
 void leat__fd_close(struct leat__io *io);
 
 #endif

@@ -47,7 +47,7 @@ void leat__poller_close(struct leat__poller *poller)
 int leat__poller_add(struct leat__poller *poller, int fd, void *data)
 {
 	struct epoll_event event = {
-		.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+		.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET,
 		.data.ptr = data,
 	};
 
@@ -69,6 +69,8 @@ static uint32_t what_of(uint32_t events)
 		what |= LEAT__READABLE;
 	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
 		what |= LEAT__WRITABLE;
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI))
+		what |= LEAT__MORE_BEHIND;
 	return what;
 }
 

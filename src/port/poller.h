@@ -13,6 +13,8 @@
 enum {
 	LEAT__READABLE = 1,	/* or at the end, or broken */
 	LEAT__WRITABLE = 2,	/* or broken */
+	/* With READABLE: the end, an error or urgent data may be behind what is read. */
+	LEAT__MORE_BEHIND = 4,
 };
 
 struct leat__poller {
@@ -22,7 +24,7 @@ struct leat__poller {
 
 struct leat__event {
 	void *data;
-	uint32_t what;		/* LEAT__READABLE, LEAT__WRITABLE */
+	uint32_t what;		/* LEAT__READABLE, LEAT__WRITABLE, LEAT__MORE_BEHIND */
 };
 
 int leat__poller_open(struct leat__poller *ret_poller);

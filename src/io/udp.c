@@ -1,0 +1,100 @@
+/* Datagrams: sockets that keep the borders of messages. */
+#include "io/socket.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "port/sys.h"
+
+struct datagram {
+	void *buf;
+	size_t n;
+	leat_addr *addr;	/* to: may be NULL; from: filled in */
+};
+
+static int prepare(int fd, const leat_addr *local, const leat_addr *peer,
+		   const leat_socket_options *options)
+{
+	int r = 0;
+
+	if (local)
+		r = leat__socket_bind(fd, SOCK_DGRAM, local, options);
+	if (r == 0 && peer)
+		r = (int)LEAT__SYS(connect(fd, (const struct sockaddr *)&peer->_storage,
+					   peer->_size));
+	return r;
+}
+
+int leat_datagram_open(leat_io *ret_io, const leat_addr *local, const leat_addr *peer,
+		       const leat_socket_options *options)
+{
+	int fd, r;
+
+	options = leat__socket_options(options, __func__);
+	if (leat__unlikely(!local && !peer))
+		leat__misuse(NULL, "neither local nor peer is given");
+	fd = leat__socket_open(local ? local : peer, SOCK_DGRAM, options);
+	if (fd < 0)
+		return fd;
+	r = prepare(fd, local, peer, options);
+	if (r == 0)
+		r = leat__io_adopt(ret_io, fd, 0, &leat__message_ops,
+				   LEAT__READABLE | LEAT__WRITABLE);
+	if (r < 0)
+		close(fd);
+	return r;
+}
+
+static int64_t try_send(struct leat__io *io, void *arg)
+{
+	const struct datagram *d = arg;
+	const struct sockaddr *to = d->addr ? (const struct sockaddr *)&d->addr->_storage : NULL;
+
+	return LEAT__SYS(sendto(io->fd, d->buf, d->n, MSG_DONTWAIT | MSG_NOSIGNAL, to,
+				d->addr ? d->addr->_size : 0));
+}
+
+int leat_send_to(leat_io handle, const void *buf, size_t n, const leat_addr *to, int64_t deadline)
+{
+	struct datagram d = { (void *)(uintptr_t)buf, n, (leat_addr *)(uintptr_t)to };
+	struct leat__io *io = leat__io_hold(handle);
+	int64_t r;
+
+	leat__check_fork(__func__, NULL);
+	if (!io)
+		return LEAT_ECLOSED;
+	r = leat__io_try(io, LEAT__WRITABLE, deadline, try_send, &d, 0);
+	leat__io_release(io);
+	return r < 0 ? (int)r : 0;
+}
+
+/* With MSG_TRUNC the kernel tells the size that the datagram had. */
+static int64_t try_recv(struct leat__io *io, void *arg)
+{
+	struct datagram *d = arg;
+
+	d->addr->_size = sizeof(d->addr->_storage);
+	return LEAT__SYS(recvfrom(io->fd, d->buf, d->n, MSG_DONTWAIT | MSG_TRUNC,
+				  (struct sockaddr *)&d->addr->_storage, &d->addr->_size));
+}
+
+int64_t leat_recv_from(leat_io handle, void *buf, size_t n, leat_addr *ret_from, int64_t deadline)
+{
+	leat_addr from;
+	struct datagram d = { buf, n, &from };
+	struct leat__io *io = leat__io_hold(handle);
+	int64_t r;
+
+	leat__check_fork(__func__, NULL);
+	if (!io)
+		return LEAT_ECLOSED;
+	/* In a stream MSG_TRUNC would throw bytes away. */
+	if (io->ops == &leat__message_ops)
+		r = leat__io_try(io, LEAT__READABLE, deadline, try_recv, &d, 0);
+	else
+		r = -EOPNOTSUPP;
+	leat__io_release(io);
+	if (r >= 0 && ret_from)
+		*ret_from = from;
+	return r;
+}
