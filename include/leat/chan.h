@@ -22,7 +22,10 @@
  *
  * leat_chan(T), leat_sender(T) and leat_receiver(T) are the typed handles;
  * the untyped handle leat_channel and its functions are for generated code.
- * A handle does not count a reference by itself.
+ * A handle does not count a reference by itself.  A call uses the channel until it
+ * returns, and a send may still do so when its element has been received: who
+ * releases the last reference must know that all calls have returned, by a join or by a
+ * reference for each task.
  */
 #ifndef LEAT_CHAN_H
 #define LEAT_CHAN_H

@@ -231,8 +231,10 @@ int leat_sleep_until(int64_t when)
 {
 	struct leat__worker *w;
 	struct leat__task *t;
-	int r = leat__enter(&w, &t);
+	int r;
 
+	leat__check_fork(__func__, NULL);
+	r = leat__enter(&w, &t);
 	if (r < 0)
 		return r;
 	if (w && when <= leat__time_now())
@@ -244,6 +246,7 @@ int leat_sleep_until(int64_t when)
 
 int leat_sleep(int64_t ns)
 {
+	leat__check_fork(__func__, NULL);
 	return leat_sleep_until(leat_in(ns));
 }
 

@@ -370,8 +370,12 @@ static void sleep_until(struct leat__worker *w, int64_t deadline, bool deep)
 /* I10; under idle_lock. */
 static bool is_deadlock(struct leat__runtime *rt)
 {
-	if (rt->nidle < rt->nworkers || leat__load_relaxed(&rt->attached) > 0 ||
-	    leat__load_relaxed(&rt->external) > 0)
+	/*
+	 * Acquire: pairs with who counts down.  What that thread has pushed before is
+	 * seen below.
+	 */
+	if (rt->nidle < rt->nworkers || leat__load_acquire(&rt->attached) > 0 ||
+	    leat__load_acquire(&rt->external) > 0)
 		return false;
 	for (int i = 0; i < rt->nworkers; i++) {
 		struct leat__worker *v = rt->worker[i];

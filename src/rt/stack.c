@@ -88,11 +88,22 @@ static struct leat__stack_slab *slab_make(void)
 	return slab;
 }
 
+static void slab_free(struct leat__stack_slab *slab)
+{
+	leat__map_release(slab->base, (size_t)SLAB_SLOTS * LEAT__STACK_SIZE);
+	leat__free(slab, sizeof(*slab));
+}
+
+static bool slab_has_room(const struct leat__stack_slab *slab)
+{
+	return slab && slab->carved < SLAB_SLOTS;
+}
+
 /* A slot that nobody has used yet. */
 static struct leat__stack *carve(struct leat__runtime *rt)
 {
 	uint64_t used = leat__fetch_add(&rt->memory_used, BYTES_PER_STACK);
-	struct leat__stack_slab *slab;
+	struct leat__stack_slab *slab, *made;
 	uint64_t number;
 	uint32_t slot;
 
@@ -100,14 +111,22 @@ static struct leat__stack *carve(struct leat__runtime *rt)
 		goto refuse;
 	leat__lock_acquire(&rt->memory_lock, LEAT__RANK_MEMORY);
 	slab = rt->stack_slabs;
-	if (!slab || slab->carved == SLAB_SLOTS) {
+	while (!slab_has_room(slab)) {
 		leat__lock_release(&rt->memory_lock);
-		slab = slab_make();
-		if (!slab)
+		made = slab_make();
+		if (!made)
 			goto refuse;
 		leat__lock_acquire(&rt->memory_lock, LEAT__RANK_MEMORY);
-		slab->next = rt->stack_slabs;
-		rt->stack_slabs = slab;
+		slab = rt->stack_slabs;
+		if (slab_has_room(slab)) { /* another worker was quicker */
+			leat__lock_release(&rt->memory_lock);
+			slab_free(made);
+			leat__lock_acquire(&rt->memory_lock, LEAT__RANK_MEMORY);
+			slab = rt->stack_slabs;
+		} else {
+			made->next = slab;
+			rt->stack_slabs = slab = made;
+		}
 	}
 	slot = slab->carved++;
 	number = rt->stacks_made;

@@ -288,10 +288,13 @@ static struct leat__stack *wait_for_stack(struct leat__worker *w)
 			w->handoff = t;
 			return s;
 		}
-		if (t)
+		leat__scope_flush(w); /* N1 */
+		if (t) {
 			leat__injector_push(w->rt, t, t, 1);
-		else
+			leat__wake_for_injector(w->rt);
+		} else {
 			leat__worker_timers(w);
+		}
 		leat__futex_wait(&never, 0, leat__clock() + LEAT_MS);
 	}
 	return NULL;

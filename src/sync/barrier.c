@@ -54,6 +54,7 @@ static int wait(leat_barrier *b, int64_t deadline, const char *function)
 	uint64_t round;
 	int r;
 
+	leat__check_fork(function, b);
 	if (leat__unlikely(!b))
 		leat__misuse_at(function, b, "the barrier is NULL; make it with leat_barrier_init");
 	r = leat__enter(&worker, &w.task);

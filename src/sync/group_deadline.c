@@ -74,11 +74,7 @@ int leat__deadline_set(struct leat__scope *s, int64_t when)
 	d->timer.deadline = when;
 	d->timer.fire = deadline_fire;
 	leat__timer_set(w ? &w->wheel : &leat__rt->worker[0]->wheel, &d->timer);
-	/* We may compute on: an idle worker must know the time. */
-	if (w)
-		leat__notify(w);
-	else
-		leat__wake_for_injector(leat__rt);
+	leat__notify_timer(w);
 	return 0;
 }
 

@@ -499,8 +499,10 @@ int leat_select_cases(leat_case *cases, size_t n)
 {
 	struct select s = { .cases = cases, .n = (uint32_t)n, .deadline = LEAT_FOREVER };
 	struct place few[FEW];
-	int r = leat__enter(&s.w, &s.me);
+	int r;
 
+	leat__check_fork(__func__, cases);
+	r = leat__enter(&s.w, &s.me);
 	if (leat__unlikely(r < 0))
 		return r;
 	if (leat__unlikely(n > UINT32_MAX / 2 || (n > 0 && !cases)))

@@ -203,9 +203,35 @@ static void child_sleeps(void)
 	leat_sleep(1);
 }
 
-TEST_DEATH_TASK(fork_then_sleep, "call exec or _exit")
+TEST_DEATH_TASK(fork_then_sleep, "leat_sleep(")
 {
 	in_child(child_sleeps);
+}
+
+static void child_selects(void)
+{
+	int v;
+
+	leat_select(leat_case_recv(shared_chan, &v));
+}
+
+TEST_DEATH_TASK(fork_then_select, "leat_select_cases(")
+{
+	shared_chan = leat_chan_make(int, 1);
+	in_child(child_selects);
+}
+
+static leat_barrier shared_barrier;
+
+static void child_meets(void)
+{
+	leat_barrier_wait(&shared_barrier);
+}
+
+TEST_DEATH_TASK(fork_then_meet, "leat_barrier_wait(")
+{
+	leat_barrier_init(&shared_barrier, 2);
+	in_child(child_meets);
 }
 
 /* The child returns from the main task, as if nothing had happened. */
