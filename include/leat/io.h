@@ -51,12 +51,13 @@ static inline bool leat_io_is_none(leat_io io)
 }
 
 /*
- * Makes *ret_io a handle of fd: a socket, pipe, terminal, or anything else that
- * can be polled.  The handle owns fd from now on and sets O_NONBLOCK, unless
- * LEAT_IO_INHERITED says otherwise.  On failure fd stays the caller's.
+ * Makes *ret_io a handle of fd: a socket, pipe, terminal, or anything else that can be
+ * polled; or a file, see leat/file.h.  The handle owns fd from now on and sets O_NONBLOCK
+ * where that means anything, unless LEAT_IO_INHERITED says otherwise.  On failure fd stays
+ * the caller's.
  *
- * Returns 0, -ENOMEM, -EPERM (fd is a file or a directory),
- * -EEXIST (fd has a handle already), or what fcntl(2) and epoll_ctl(2) say.
+ * Returns 0, -ENOMEM, -EEXIST (fd has a handle already), or what fstat(2), fcntl(2) and
+ * epoll_ctl(2) say.
  * Does not block.
  */
 LEAT_API LEAT_MUST_CHECK int leat_io_adopt(leat_io *ret_io, int fd, unsigned flags);

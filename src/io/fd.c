@@ -140,23 +140,30 @@ int leat__io_adopt(leat_io *ret_io, int fd, unsigned flags, const struct leat__i
 int leat_io_adopt(leat_io *ret_io, int fd, unsigned flags)
 {
 	const uint32_t ready = LEAT__READABLE | LEAT__WRITABLE;
+	bool ours = !(flags & LEAT_IO_INHERITED);
 	struct stat st;
-	int64_t r;
+	int64_t r, old = 0;
 
 	leat__check_fork(__func__, NULL);
 	r = LEAT__SYS(fstat(fd, &st));
 	if (r < 0)
 		return (int)r;
 	if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
-		return -EPERM;
+		return leat__file_adopt(ret_io, fd, flags);
 	if (S_ISSOCK(st.st_mode))
 		return leat__io_adopt(ret_io, fd, flags, ops_of_fd(fd), ready);
-	if (!(flags & LEAT_IO_INHERITED)) {
-		r = LEAT__SYS(fcntl(fd, F_GETFL));
+	if (ours) {
+		old = r = LEAT__SYS(fcntl(fd, F_GETFL));
 		if (r >= 0)
 			r = LEAT__SYS(fcntl(fd, F_SETFL, (int)r | O_NONBLOCK));
 		if (r < 0)
 			return (int)r;
 	}
-	return leat__io_adopt(ret_io, fd, flags, &leat__pipe_ops, ready);
+	r = leat__io_adopt(ret_io, fd, flags, &leat__pipe_ops, ready);
+	if (r != -EPERM)
+		return (int)r;
+	/* A device that cannot be polled, as /dev/zero: like a file. */
+	if (ours)
+		(void)LEAT__SYS(fcntl(fd, F_SETFL, (int)old));
+	return leat__file_adopt(ret_io, fd, flags);
 }

@@ -82,7 +82,7 @@ static struct table *table_get(struct leat__runtime *rt)
 	if (!table)
 		return NULL;
 	memset(table, 0, sizeof(*table));
-	rt->io_fini = table_fini;
+	leat__store_relaxed(&rt->io_fini, table_fini); /* the same from every thread */
 	if (leat__cas(&rt->io, NULL, table))
 		return table;
 	leat__free(table, sizeof(*table));
@@ -335,8 +335,11 @@ int64_t leat__io_try(struct leat__io *io, uint32_t what, int64_t deadline,
 {
 	struct leat__worker *w;
 	struct leat__task *me;
-	int64_t r = leat__enter(&w, &me);
+	int64_t r;
 
+	if (io->ops->blocks)
+		return leat__io_block(io, deadline, attempt, arg);
+	r = leat__enter(&w, &me);
 	while (r == 0) {
 		uint32_t seen = leat__load_acquire(&io->ready);		/* R1 */
 
@@ -363,6 +366,8 @@ int64_t leat__io_wait(struct leat__io *io, uint32_t what, int64_t deadline)
 	struct leat__task *me;
 	int64_t r = leat__enter(&w, &me);
 
+	if (r == 0 && io->ops->blocks)
+		return what;
 	while (r == 0) {
 		uint32_t seen = leat__load_acquire(&io->ready), now = seen & what;
 

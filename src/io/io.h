@@ -26,6 +26,8 @@ struct leat__io_ops {
 	bool short_is_all;
 	/* Whoever waits is woken from outside of the runtime: no deadlock. */
 	bool external;
+	/* An attempt waits for a disk: it runs on a thread of the pool, and is never early. */
+	bool blocks;
 };
 
 struct leat__io {
@@ -72,6 +74,12 @@ int64_t leat__io_wait(struct leat__io *io, uint32_t what, int64_t deadline);
 
 /* Sleeps until then: 0; LEAT_ECLOSED as soon as io is closed, or -ECANCELED. */
 int leat__io_pause(struct leat__io *io, int64_t until);
+
+/* Handles of files: file.c.  Runs fn(io, arg) on a thread of the pool; its result. */
+int64_t leat__io_block(struct leat__io *io, int64_t deadline,
+		       int64_t (*fn)(struct leat__io *io, void *arg), void *arg);
+int leat__file_adopt(leat_io *ret_io, int fd, unsigned flags);
+extern const struct leat__io_ops leat__file_ops;
 
 /* Handles of descriptors: fd.c. */
 int leat__io_adopt(leat_io *ret_io, int fd, unsigned flags, const struct leat__io_ops *ops,

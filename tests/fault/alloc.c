@@ -131,6 +131,7 @@ static int main_task(void *arg)
 {
 	leat_local_key key;
 	leat_ticker *ticker;
+	leat_dir *dir;
 	int results[4], r;
 	leat_group g;
 
@@ -141,6 +142,10 @@ static int main_task(void *arg)
 		r = many_with_default();
 	if (r == 0)
 		r = open_and_close();
+	if (r == 0)
+		r = leat_dir_open(&dir, "/", LEAT_FOREVER);
+	if (r == 0)
+		leat_dir_close(dir);
 	if (r == 0)
 		r = leat_local_key_create(&key, NULL);
 	if (r == 0)

@@ -242,13 +242,17 @@ TEST(inherited_and_full)
 	close(fd[1]);
 }
 
-TEST(files_are_refused)
+TEST(files_are_streams_too)
 {
 	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	char magic[4];
 	leat_io io;
 
 	REQUIRE(fd >= 0);
-	CHECK_EQ(leat_io_adopt(&io, fd, 0), -EPERM);
+	CHECK_EQ(leat_io_adopt(&io, fd, LEAT_IO_INHERITED), 0);
+	CHECK_EQ(leat_read_full(io, magic, 4, LEAT_FOREVER, NULL), 0);
+	CHECK(memcmp(magic, "\177ELF", 4) == 0);
+	CHECK_EQ(leat_io_close(io), 0);
 	CHECK_EQ(close(fd), 0);
 }
 
