@@ -1,0 +1,3 @@
+module leat-bench-echo
+
+go 1.26.0
