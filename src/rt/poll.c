@@ -4,7 +4,8 @@
  * It is made when the first descriptor is registered.  A worker waits in it
  * instead of on its futex when it goes to sleep and nobody else does; the
  * others are woken by it, or look themselves:
- *   - searchers at each look, busy workers every LOOK_NS;
+ *   - searchers at each look, busy workers every LOOK_NS, or every LOOK_FULL_NS while they
+ *     have much to do already;
  *   - nobody looks while somebody sleeps in it.
  *
  *   sleep	Q1 poller_worker: NULL -> w, by CAS; not NULL: sleep on the futex
@@ -23,6 +24,7 @@
 #include "rt/idle.h"
 
 #define LOOK_NS INT64_C(50000)
+#define LOOK_FULL_NS INT64_C(1000000)
 enum { EVENTS = 64 };
 
 static int open_poller(struct leat__runtime *rt)
@@ -103,12 +105,18 @@ void leat__poll_look(struct leat__worker *w)
 
 void leat__poll_often(struct leat__worker *w)
 {
-	int64_t now;
+	int64_t now, pause = LOOK_NS;
 
 	if (leat__likely(leat__load_relaxed(&w->rt->npolled) == 0))
 		return;
+	/*
+	 * The kernel keeps events in order, but what the deque cannot hold waits in the injector
+	 * until the deque is empty: so not more than it can hold.
+	 */
+	if (leat__deque_len(&w->deque) > LEAT__DEQUE_CAP / 2)
+		pause = LOOK_FULL_NS;
 	now = leat__clock();
-	if (now - w->polled_at < LOOK_NS)
+	if (now - w->polled_at < pause)
 		return;
 	w->polled_at = now;
 	leat__poll_look(w);
