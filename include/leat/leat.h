@@ -16,6 +16,7 @@
 #include <leat/blocking.h>
 #include <leat/net.h>
 #include <leat/file.h>
+#include <leat/stream.h>
 #include <leat/sim.h>
 #include <leat/dump.h>
 

@@ -63,6 +63,33 @@ static int open_and_close(void)
 	return r;
 }
 
+/* A stream in memory, read by lines that outgrow the buffer, and written to. */
+static int read_and_write(void)
+{
+	leat_reader *reader = NULL;
+	leat_writer *writer = NULL;
+	const char *line;
+	leat_io io;
+	size_t n;
+	int r = leat_io_memory(&io, "more than four\n", 15, 0);
+
+	if (r < 0)
+		return r;
+	r = leat_reader_create(&reader, io, LEAT_STREAM_OPTIONS(.buffer = 4));
+	if (r == 0)
+		r = leat_reader_line(reader, &line, &n, LEAT_FOREVER);
+	if (r == 0)
+		r = leat_writer_create(&writer, io, NULL);
+	if (r == 0)
+		r = leat_writer_write(writer, "x", 1, LEAT_FOREVER, NULL);
+	if (r == 0)
+		r = leat_writer_flush(writer, LEAT_FOREVER);
+	leat_writer_free(writer);
+	leat_reader_free(reader);
+	leat_io_close(io);
+	return r;
+}
+
 /* Receives that nobody wants, of an element too large for the stack. */
 static int drop_large(void)
 {
@@ -146,6 +173,8 @@ static int main_task(void *arg)
 		r = leat_dir_open(&dir, "/", LEAT_FOREVER);
 	if (r == 0)
 		leat_dir_close(dir);
+	if (r == 0)
+		r = read_and_write();
 	if (r == 0)
 		r = leat_local_key_create(&key, NULL);
 	if (r == 0)
