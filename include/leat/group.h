@@ -75,7 +75,8 @@ LEAT_API int leat_group_init(leat_group *group, const leat_group_options *option
  * failed; of any-succeeds the first error if none succeeded (-ENOENT if there
  * was no task); of all-done the first error; -ETIMEDOUT after its deadline; the cause
  * given to leat_group_cancel, for it or for one above it.  What comes first counts: the
- * errors of tasks that end after the cancel, -ECANCELED or others, do not.
+ * errors of tasks that end after the cancel, -ECANCELED or others, do not, nor, of
+ * any-succeeds, does a success.
  *
  * A task of the group must not wait for it: the program is stopped.
  */
