@@ -138,6 +138,18 @@ LEAT_API int leat_send_to(leat_io io, const void *buf, size_t n, const leat_addr
 LEAT_API int64_t leat_recv_from(leat_io io, void *buf, size_t n, leat_addr *ret_from,
 				int64_t deadline);
 
+/*
+ * The addresses of a host and service, by getaddrinfo(3) on a thread of leat_blocking's pool, the
+ * best first: up to n (and 64) of them.  host NULL: any address of this machine, to listen
+ * at; service: a name or number, NULL: port 0.
+ *
+ * Returns how many; -ENOENT (no such name), -EAGAIN (the name server does not answer; try
+ * later), -EIO (it refuses), -EINVAL, -ENOMEM, -ETIMEDOUT, -ECANCELED.  After the last two
+ * the search goes on where nobody waits for it, except the end of the runtime.
+ */
+LEAT_API LEAT_MUST_CHECK int leat_resolve(const char *host, const char *service,
+					  leat_addr *ret_addrs, int n, int64_t deadline);
+
 LEAT_END_DECLS
 
 #endif

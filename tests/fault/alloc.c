@@ -159,6 +159,7 @@ static int main_task(void *arg)
 	leat_local_key key;
 	leat_ticker *ticker;
 	leat_dir *dir;
+	leat_addr addr;
 	int results[4], r;
 	leat_group g;
 
@@ -173,6 +174,8 @@ static int main_task(void *arg)
 		r = leat_dir_open(&dir, "/", LEAT_FOREVER);
 	if (r == 0)
 		leat_dir_close(dir);
+	if (r == 0 && leat_resolve("127.0.0.1", "80", &addr, 1, LEAT_FOREVER) < 0)
+		r = -ENOMEM;
 	if (r == 0)
 		r = read_and_write();
 	if (r == 0)
