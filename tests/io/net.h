@@ -58,6 +58,11 @@ static inline int raise_nofile(rlim_t n)
 
 	REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
 	if (limit.rlim_cur < n) {
+		struct rlimit more = { n, limit.rlim_max > n ? limit.rlim_max : n };
+
+		/* Who may can raise both. */
+		if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+			return (int)n;
 		limit.rlim_cur = limit.rlim_max < n ? limit.rlim_max : n;
 		REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
 	}
