@@ -17,6 +17,7 @@
 #include <leat/net.h>
 #include <leat/file.h>
 #include <leat/stream.h>
+#include <leat/process.h>
 #include <leat/sim.h>
 #include <leat/dump.h>
 

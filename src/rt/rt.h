@@ -29,6 +29,7 @@ enum {
 	LEAT__INJECTOR_TICK = 61, /* the injector is looked at first every so many picks */
 	LEAT__TIMER_TICK = 32,	/* and the clock, while timers are set */
 	LEAT__STACK_SIZE = 64 * 1024,
+	LEAT__AT_STOP_MAX = 4,
 	LEAT__INLINE_MIN = 16 * 1024, /* stack that must remain to run a child inline */
 };
 
@@ -330,6 +331,9 @@ struct leat__runtime {
 	uint32_t npolled;	/* (a) registered descriptors */
 	void *io;		/* (a) the handles, see io/io.c; NULL: never used */
 	void (*io_fini)(struct leat__runtime *rt);
+	void (*at_stop[LEAT__AT_STOP_MAX])(struct leat__runtime *rt); /* (a) see leat__at_stop */
+	uint32_t nat_stop;	/* (a) */
+	struct leat__spawner *spawner; /* (a) see io/spawner.c; NULL: never used */
 	struct leat__worker *poller_worker; /* (a) who waits in poller, or looks */
 
 	struct leat__pool pool;

@@ -179,8 +179,18 @@ static int sim_seed(const leat_options *options, uint64_t *ret_seed)
 	return -EINVAL;
 }
 
+void leat__at_stop(struct leat__runtime *rt, void (*fn)(struct leat__runtime *rt))
+{
+	uint32_t i = leat__fetch_add(&rt->nat_stop, 1);
+
+	LEAT_CHECK(i < LEAT__AT_STOP_MAX);
+	leat__store_release(&rt->at_stop[i], fn);
+}
+
 static void runtime_free(struct leat__runtime *rt)
 {
+	for (uint32_t i = 0; i < rt->nat_stop; i++)
+		rt->at_stop[i](rt);
 	leat__pool_fini(&rt->pool);
 	for (int i = 0; i < rt->nworkers; i++)
 		if (rt->worker[i])

@@ -10,11 +10,13 @@
 #include "rt/sim.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "rt/deadlock.h"
 #include "rt/idle.h"
 #include "rt/park.h"
+#include "rt/poll.h"
 #include "rt/timer.h"
 
 enum { CHOICE_NS = 100, PREEMPT_ONE_IN = 3 };
@@ -147,6 +149,26 @@ struct leat__task *leat__sim_pick(struct leat__worker *w)
 	return remove_at(sim, leat__sim_choose(sim, sim->n < WINDOW ? sim->n : WINDOW));
 }
 
+/*
+ * Some task waits for what is not simulated (LEAT_SIM_REAL=1).  Virtual time takes as long
+ * as the wait: a deadline is no earlier than it would be.  False: the first timer is due.
+ */
+static bool wait_outside(struct leat__worker *w)
+{
+	struct leat__sim *sim = w->rt->sim;
+	int64_t step = LEAT_MS;
+
+	if (w->wheel.count > 0 && w->wheel.next - sim->now < step)
+		step = w->wheel.next - sim->now;
+	if (step <= 0)
+		return false;
+	if (!leat__poll_sleep(w, leat__clock() + step))
+		leat__futex_wait(&w->futex, 0, leat__clock() + step);
+	leat__store_relaxed(&w->futex, 0);
+	sim->now += step;
+	return true;
+}
+
 struct leat__task *leat__sim_find_work(struct leat__worker *w)
 {
 	struct leat__runtime *rt = w->rt;
@@ -157,6 +179,8 @@ struct leat__task *leat__sim_find_work(struct leat__worker *w)
 
 		if (t)
 			return t;
+		if (leat__load_relaxed(&rt->external) > 0 && wait_outside(w))
+			continue;
 		if (w->wheel.count > 0) {
 			if (w->wheel.next > sim->now)
 				sim->now = w->wheel.next;
@@ -171,6 +195,20 @@ struct leat__task *leat__sim_find_work(struct leat__worker *w)
 		}
 	}
 	return NULL;
+}
+
+void leat__sim_real_only(const char *function)
+{
+	static uint32_t said; /* (a) */
+	const char *real = getenv("LEAT_SIM_REAL");
+
+	if (leat__likely(!leat__rt || !leat__rt->sim))
+		return;
+	if (!real || strcmp(real, "1") != 0)
+		leat__misuse_at(function, NULL,
+				"cannot be simulated; set LEAT_SIM_REAL=1 to allow it, then the run cannot be replayed");
+	if (!leat__exchange(&said, 1))
+		leat__log("%s: LEAT_SIM_REAL=1: this run is not replayable", function);
 }
 
 uint64_t leat_sim_seed(void)

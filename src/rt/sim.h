@@ -22,4 +22,10 @@ bool leat__sim_preempts(struct leat__worker *w);
 struct leat__task *leat__sim_pick(struct leat__worker *w);
 struct leat__task *leat__sim_find_work(struct leat__worker *w);
 
+/*
+ * For a call that reaches out of the simulation: stops a simulated program by the name of the
+ * function, unless LEAT_SIM_REAL=1.
+ */
+void leat__sim_real_only(const char *function);
+
 #endif

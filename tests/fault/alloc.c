@@ -130,6 +130,18 @@ static int many_with_default(void)
 	return r == LEAT_DEFAULT ? 0 : r;
 }
 
+/* The thread that starts it, the child, what it writes. */
+static int run_program(void)
+{
+	const char *const argv[] = { "/bin/echo", "text", NULL };
+	leat_output out;
+	int r = leat_process_output(&out, LEAT_PROCESS_OPTIONS(.argv = argv), NULL, 0, 100,
+				    LEAT_FOREVER);
+
+	leat_output_release(&out);
+	return r == -ENOSYS ? 0 : r;
+}
+
 static void *attach(void *ret_result)
 {
 	*(int *)ret_result = leat_thread_attach();
@@ -170,6 +182,8 @@ static int main_task(void *arg)
 		r = many_with_default();
 	if (r == 0)
 		r = open_and_close();
+	if (r == 0 && arg)
+		r = run_program();
 	if (r == 0)
 		r = leat_dir_open(&dir, "/", LEAT_FOREVER);
 	if (r == 0)
