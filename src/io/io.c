@@ -247,6 +247,20 @@ static void note_event(struct leat__io *io, uint32_t what)
 	while (!leat__cas(&io->ready, ready, (ready + EVENT) | what));
 }
 
+/*
+ * A batch of events makes many tasks ready, which have not run for a while: their frames, from
+ * the switch up to the caller of leat_read, are fetched from memory together and not one by one.
+ */
+static void prefetch_frames(struct leat__task *t)
+{
+	enum { LINE = 64, LINES = 10 };
+	const char *sp = leat__load_relaxed(&t->sp);
+
+	/* NULL: it still saves its context; then it has its frames in a cache. */
+	for (int i = 0; sp && i < LINES; i++)
+		__builtin_prefetch(sp + (ptrdiff_t)i * LINE, 1);
+}
+
 static void wake_waiters(struct leat__io *io, uint32_t what, int result)
 {
 	struct leat__wake wake = { NULL, NULL };
@@ -263,6 +277,7 @@ static void wake_waiters(struct leat__io *io, uint32_t what, int result)
 	leat__lock_release(&io->lock);
 	for (struct leat__task *t = wake.first, *next; t; t = next) {		/* R7 */
 		next = t->next;
+		prefetch_frames(t);
 		leat__ready_fifo(t);
 	}
 }

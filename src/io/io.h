@@ -31,18 +31,21 @@ struct leat__io_ops {
 };
 
 struct leat__io {
+	/* One cache line: all that a read, a write, and the wait of a reader touch. */
 	struct leat__pollable pollable;
 	uint64_t state;		/* (a) generation, LEAT__IO_CLOSING, users; see io.c */
 	struct leat__lock lock;
 	uint32_t ready;		/* (a) LEAT__READABLE, LEAT__WRITABLE, count of events */
-	struct leat__list readers, writers, pausers; /* (L) leat__waiter */
 	const struct leat__io_ops *ops; /* (c) while it is open */
 	int fd;			/* (c) -1: none */
 	uint32_t flags;		/* (c) LEAT_IO_INHERITED */
+	struct leat__list readers; /* (L) leat__waiter */
+
+	struct leat__list writers, pausers; /* (L) the same */
 	void *ctx;		/* (c) of the kind */
 	uint32_t index;		/* (c) of the slot */
 	struct leat__io *next_free; /* (L: of the table) */
-};
+} __attribute__((aligned(64)));
 
 /*
  * A new handle, of which the caller is the one user; ready says what to try at once.

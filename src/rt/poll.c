@@ -25,7 +25,7 @@
 
 #define LOOK_NS INT64_C(50000)
 #define LOOK_FULL_NS INT64_C(1000000)
-enum { EVENTS = 64 };
+enum { EVENTS = 64, AHEAD = 8 };
 
 static int open_poller(struct leat__runtime *rt)
 {
@@ -86,6 +86,8 @@ static void hand_out(const struct leat__event *events, int n)
 	for (int i = 0; i < n; i++) {
 		struct leat__pollable *p = events[i].data;
 
+		if (i + AHEAD < n)
+			__builtin_prefetch(events[i + AHEAD].data, 1);
 		p->ready(p, events[i].what);
 	}
 }
