@@ -18,6 +18,7 @@
 #include <leat/file.h>
 #include <leat/stream.h>
 #include <leat/process.h>
+#include <leat/signal.h>
 #include <leat/sim.h>
 #include <leat/dump.h>
 

@@ -7,6 +7,7 @@
  */
 #include <glob.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -142,6 +143,17 @@ static int run_program(void)
 	return r == -ENOSYS ? 0 : r;
 }
 
+static int open_signals(void)
+{
+	const int number = SIGUSR1;
+	leat_signals *s;
+	int r = leat_signals_open(&s, &number, 1);
+
+	if (r == 0)
+		leat_signals_close(s);
+	return r;
+}
+
 static void *attach(void *ret_result)
 {
 	*(int *)ret_result = leat_thread_attach();
@@ -184,6 +196,8 @@ static int main_task(void *arg)
 		r = open_and_close();
 	if (r == 0 && arg)
 		r = run_program();
+	if (r == 0 && arg)
+		r = open_signals();
 	if (r == 0)
 		r = leat_dir_open(&dir, "/", LEAT_FOREVER);
 	if (r == 0)
