@@ -160,10 +160,8 @@ int leat_io_adopt(leat_io *ret_io, int fd, unsigned flags)
 			return (int)r;
 	}
 	r = leat__io_adopt(ret_io, fd, flags, &leat__pipe_ops, ready);
-	if (r != -EPERM)
-		return (int)r;
-	/* A device that cannot be polled, as /dev/zero: like a file. */
-	if (ours)
+	if (r < 0 && ours)
 		(void)LEAT__SYS(fcntl(fd, F_SETFL, (int)old));
-	return leat__file_adopt(ret_io, fd, flags);
+	/* A device that cannot be polled, as /dev/zero: like a file. */
+	return r == -EPERM ? leat__file_adopt(ret_io, fd, flags) : (int)r;
 }

@@ -375,12 +375,15 @@ LEAT_TASK(send_blocking, (leat_chan(int), c))
 }
 
 /* A call may use channels, as any thread; afterwards its thread counts as attached no more. */
+static leat_chan(int) lost; /* nobody is left to release it */
+
 static int deadlock(void *arg)
 {
 	leat_chan(int) c = leat_chan_make(int, 0);
 	int v = 0;
 
 	(void)arg;
+	lost = c;
 	CHECK_EQ(leat_go(send_blocking, c), 0);
 	CHECK_EQ(leat_recv(c, &v), 0);
 	CHECK_EQ(v, 5);
