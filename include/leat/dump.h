@@ -24,6 +24,11 @@ typedef struct leat_stats {
 	uint64_t blocking_threads; /* of leat_blocking, that exist now */
 	uint64_t blocking_calls; /* that run on them now */
 	uint64_t blocking_queued; /* that wait for one */
+	/* Workers in one task for more than 10 ms: it computes, or blocks the thread. */
+	uint64_t stuck;		/* times that one was found so */
+	uint64_t stuck_now;
+	uint64_t spares;	/* workers that were started to stand in for them */
+	char stuck_task[32];	/* the name of the last such task, cut; "": none */
 } leat_stats;
 
 LEAT_BEGIN_DECLS

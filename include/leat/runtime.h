@@ -26,12 +26,19 @@ typedef struct leat_allocator {
 
 typedef struct leat_options {
 	size_t size;		/* sizeof(leat_options); LEAT_OPTIONS sets it */
-	int workers;		/* 0: LEAT_WORKERS, else affinity and cgroup quota */
+	/*
+	 * 0: LEAT_WORKERS, else affinity and cgroup quota.  1 is no lock: while a task keeps its
+	 * worker for more than 10 ms without a call of leat, a spare one runs the others.
+	 */
+	int workers;
 	leat_allocator allocator; /* all NULL: malloc */
 	/* One line of text without newline; NULL: stderr.  Any thread; must not call leat. */
 	void (*log)(void *ctx, const char *line);
 	void *log_ctx;
-	/* On each worker thread, first thing and last thing.  Must not block. */
+	/*
+	 * On each worker thread, first thing and last thing.  Must not block.  Spare workers, which
+	 * stand in for those that are stuck in a task, have numbers from leat_workers() on.
+	 */
 	void (*worker_start)(void *ctx, int worker);
 	void (*worker_stop)(void *ctx, int worker);
 	void *hook_ctx;

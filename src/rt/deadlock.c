@@ -28,6 +28,6 @@ void leat__deadlock(struct leat__runtime *rt)
 	if (rt->options.abort_on_deadlock)
 		abort();
 	leat__store_relaxed(&rt->stopping, 1);
-	for (int i = 0; i < rt->nworkers; i++)
+	for (int i = 0; i < leat__nworkers(rt); i++)
 		leat__wake_worker(rt->worker[i]);
 }

@@ -81,14 +81,19 @@ void leat__dump_tasks(struct leat__look *l)
 static void dump_worker(struct leat__look *l, struct leat__worker *w, int index)
 {
 	const struct leat__task *cur = FIELD(l, &w->cur);
+	int64_t stuck_since = FIELD(l, &w->stuck_since);
 	int32_t queued = (int32_t)(FIELD(l, &w->deque.bottom) - FIELD(l, &w->deque.top));
 
-	leat__say(l, "worker %d ", index);
+	leat__say(l, index < FIELD(l, &l->rt->nasked) ? "worker %d " : "spare worker %d ", index);
 	if (cur) {
 		leat__say(l, "running ");
 		leat__say_task_at(l, cur);
+		if (stuck_since > 0) {
+			leat__say(l, ", stuck for ");
+			leat__say_time(l, l->now - stuck_since);
+		}
 	} else {
-		leat__say(l, FIELD(l, &w->idle) ? "asleep" : "searching");
+		leat__say(l, FIELD(l, &w->idle) || FIELD(l, &w->retired) ? "asleep" : "searching");
 	}
 	leat__say(l, ": %d queued, %u of them pinned, %llu timers\n",
 		  (queued > 0 ? queued : 0) + (FIELD(l, &w->lifo) ? 1 : 0) +
@@ -159,7 +164,7 @@ static void dump_counters(struct leat__look *l)
 	leat_stats s = { 0 };
 	struct part part;
 
-	for (int i = 0; i < n && i < LEAT__MAX_WORKERS; i++) {
+	for (int i = 0; i < n && i < LEAT__MAX_WORKERS + LEAT__SPARES; i++) {
 		struct leat__worker *w = FIELD(l, &rt->worker[i]);
 
 		if (w && look_at_part(l, &part, w))
@@ -199,7 +204,8 @@ int leat_dump(int fd)
 		return -EINVAL;
 	}
 	leat__dump_tasks(&l);
-	for (int i = 0, n = FIELD(&l, &l.rt->nworkers); i < n && i < LEAT__MAX_WORKERS; i++) {
+	for (int i = 0, n = FIELD(&l, &l.rt->nworkers);
+	     i < n && i < LEAT__MAX_WORKERS + LEAT__SPARES; i++) {
 		struct leat__worker *w = FIELD(&l, &l.rt->worker[i]);
 
 		if (w)
@@ -234,14 +240,19 @@ int leat_stats_get(leat_stats *stats)
 	if (!rt)
 		return -EINVAL;
 	unused = leat__load_relaxed(&rt->stacks_pooled);
-	for (int i = 0; i < rt->nworkers; i++) {
+	for (int i = 0; i < leat__nworkers(rt); i++) {
 		read_part(&part, rt->worker[i]);
 		add_part(&out, &part, rt->worker[i], &unused);
 	}
 	add_stacks(&out, leat__load_relaxed(&rt->stacks_made),
 		   leat__load_relaxed(&rt->stacks_large), unused);
-	out.workers = (uint64_t)rt->nworkers;
+	out.workers = (uint64_t)rt->nasked;
 	add_pool(&out, &rt->pool);
+	out.spares = (uint64_t)(leat__nworkers(rt) - rt->nasked);
+	out.stuck = leat__load_relaxed(&rt->stuck);
+	out.stuck_now = leat__load_relaxed(&rt->stuck_now);
+	for (size_t i = 0; i < sizeof(out.stuck_task) - 1; i++)
+		out.stuck_task[i] = leat__load_relaxed(&rt->stuck_name[i]);
 	if (stats->size < sizeof(out))
 		out.size = stats->size;
 	memcpy(stats, &out, out.size);

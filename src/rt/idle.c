@@ -33,6 +33,9 @@
  * Either I3 sees need_wake, or I6 sees the task.  Threads that are no workers push
  * to the injector and do the same.
  *
+ * A spare (watchdog.c) that nobody needs leaves the search as in I9 and sleeps outside of the list,
+ * with nothing queued and no timers; it counts as one that is in it.
+ *
  * I10: when all workers are in the list, I6 found nothing, no timer is set and
  * nothing outside can wake a task, nobody ever will: deadlock.
  */
@@ -224,7 +227,7 @@ static uint32_t all_pushes(struct leat__runtime *rt)
 {
 	uint32_t sum = 0;
 
-	for (int i = 0; i < rt->nworkers; i++)
+	for (int i = 0; i < leat__nworkers(rt); i++)
 		sum += leat__load_relaxed(&rt->worker[i]->pushes);
 	return sum;
 }
@@ -232,7 +235,7 @@ static uint32_t all_pushes(struct leat__runtime *rt)
 /* Whether the last look saw something that may yet be stolen. */
 static bool anything_pending(const struct leat__worker *w)
 {
-	for (int i = 0; i < w->rt->nworkers; i++)
+	for (int i = 0; i < leat__nworkers(w->rt); i++)
 		if (i != w->index && leat__steal_pending(w, w->rt->worker[i]))
 			return true;
 	return false;
@@ -242,13 +245,13 @@ static bool anything_pending(const struct leat__worker *w)
 static struct leat__task *look(struct leat__worker *w, int64_t now)
 {
 	struct leat__runtime *rt = w->rt;
-	int start = (int)leat__random_below(&w->random, (uint32_t)rt->nworkers);
+	int n = leat__nworkers(rt), start = (int)leat__random_below(&w->random, (uint32_t)n);
 	struct leat__task *t;
 
 	leat__poll_look(w);
 	t = leat__pick(w);
-	for (int i = 0; !t && i < rt->nworkers; i++) {
-		struct leat__worker *v = rt->worker[(start + i) % rt->nworkers];
+	for (int i = 0; !t && i < n; i++) {
+		struct leat__worker *v = rt->worker[(start + i) % n];
 
 		if (v == w)
 			continue;
@@ -277,7 +280,7 @@ static bool anything_queued(struct leat__worker *w)
 	if (leat__load_relaxed(&rt->injector_len) > 0 || leat__load_relaxed(&w->inbox_len) > 0 ||
 	    leat__load_relaxed(&rt->stopping))
 		return true;
-	for (int i = 0; i < rt->nworkers; i++) {
+	for (int i = 0; i < leat__nworkers(rt); i++) {
 		struct leat__worker *v = rt->worker[i];
 
 		if (leat__deque_len(&v->deque) > 0 || leat__load_relaxed(&v->lifo))
@@ -291,7 +294,7 @@ static bool timers_unwatched(struct leat__runtime *rt)
 {
 	if (rt->timekeeper >= 0)
 		return false;
-	for (int i = 0; i < rt->nworkers; i++)
+	for (int i = 0; i < leat__nworkers(rt); i++)
 		if (leat__load_relaxed(&rt->worker[i]->wheel.count) > 0)
 			return true;
 	return false;
@@ -328,7 +331,7 @@ static int64_t first_timer(struct leat__worker *w, bool timekeeper)
 	struct leat__runtime *rt = w->rt;
 	int64_t first = leat__load_relaxed(&w->wheel.next);
 
-	for (int i = 0; timekeeper && i < rt->nworkers; i++) {
+	for (int i = 0; timekeeper && i < leat__nworkers(rt); i++) {
 		int64_t next = leat__load_relaxed(&rt->worker[i]->wheel.next);
 
 		if (next < first - DOZE_MAX_NS)
@@ -374,10 +377,11 @@ static bool is_deadlock(struct leat__runtime *rt)
 	 * Acquire: pairs with who counts down.  What that thread has pushed before is
 	 * seen below.
 	 */
-	if (rt->nidle < rt->nworkers || leat__load_acquire(&rt->attached) > 0 ||
+	if (rt->nidle + rt->nretired < leat__nworkers(rt) ||
+	    leat__load_acquire(&rt->attached) > 0 ||
 	    leat__load_acquire(&rt->external) > 0)
 		return false;
-	for (int i = 0; i < rt->nworkers; i++) {
+	for (int i = 0; i < leat__nworkers(rt); i++) {
 		struct leat__worker *v = rt->worker[i];
 
 		if (leat__load_relaxed(&v->wheel.count) > 0 ||
@@ -391,8 +395,8 @@ static bool is_deadlock(struct leat__runtime *rt)
 static void sleep_deep(struct leat__worker *w)
 {
 	struct leat__runtime *rt = w->rt;
+	bool deadlock, watchdog;
 	int64_t deadline;
-	bool deadlock;
 
 	leat__lock_acquire(&rt->idle_lock, LEAT__RANK_IDLE);	/* I4 */
 	w->idle = true;
@@ -426,7 +430,11 @@ static void sleep_deep(struct leat__worker *w)
 	} else {
 		w->spin_ns = SPIN_NS; /* woken for work: more may come */
 	}
+	watchdog = leat__load_relaxed(&rt->watchdog_state) == LEAT__WATCHDOG_ASLEEP &&
+		   leat__cas(&rt->watchdog_state, LEAT__WATCHDOG_ASLEEP, LEAT__WATCHDOG_AWAKE);
 	leat__lock_release(&rt->idle_lock);
+	if (watchdog)						/* G4 in watchdog.c */
+		leat__futex_wake(&rt->watchdog_state, 1);
 }
 
 /* Looks once, then every LOOK_NS for ns, and longer while something is to be confirmed. */
@@ -496,15 +504,52 @@ static bool others_run(struct leat__runtime *rt)
 	bool run;
 
 	leat__lock_acquire(&rt->idle_lock, LEAT__RANK_IDLE);
-	run = rt->nidle + rt->nsearching < rt->nworkers;
+	run = rt->nidle + rt->nsearching + rt->nretired < leat__nworkers(rt);
 	leat__lock_release(&rt->idle_lock);
 	return run;
+}
+
+/* A spare (watchdog.c) that nobody needs any more. */
+static bool may_retire(const struct leat__worker *w)
+{
+	return w->index >= w->rt->nasked && leat__load_relaxed(&w->rt->stuck_now) == 0 &&
+	       leat__load_relaxed(&w->wheel.count) == 0;
+}
+
+/* It sleeps until it is called; then it searches again. */
+static void retire(struct leat__worker *w)
+{
+	struct leat__runtime *rt = w->rt;
+	bool last, retired = true;
+
+	leat__lock_acquire(&rt->idle_lock, LEAT__RANK_IDLE);
+	w->retired = true;
+	rt->nretired++;
+	last = rt->nidle + rt->nretired == leat__nworkers(rt);
+	leat__lock_release(&rt->idle_lock);
+	searching_found(w);
+	if (last)
+		leat__wake_one(rt); /* I10 is for the last one that sleeps */
+	while (retired && !leat__load_relaxed(&rt->stopping)) {
+		sleep_until(w, INT64_MAX, false);
+		leat__lock_acquire(&rt->idle_lock, LEAT__RANK_IDLE);
+		retired = w->retired;
+		leat__lock_release(&rt->idle_lock);
+	}
+	if (!retired)
+		return;
+	leat__lock_acquire(&rt->idle_lock, LEAT__RANK_IDLE);
+	if (w->retired) {
+		w->retired = false;
+		rt->nretired--;
+		rt->nsearching++;
+	}
+	leat__lock_release(&rt->idle_lock);
 }
 
 struct leat__task *leat__find_work(struct leat__worker *w)
 {
 	struct leat__runtime *rt = w->rt;
-	bool alone = rt->nworkers == 1;
 	struct leat__task *t = NULL;
 
 	leat__scope_flush(w); /* N1 */
@@ -513,13 +558,18 @@ struct leat__task *leat__find_work(struct leat__worker *w)
 	leat__steal_judge(w, leat__clock());
 	searching_begin(rt);
 	while (!leat__load_relaxed(&rt->stopping)) {
+		bool alone = leat__nworkers(rt) == 1;
+
 		leat__worker_timers(w);
 		t = alone ? leat__pick(w) : spin_adaptive(w);
 		if (!t && !alone && others_run(rt))
 			t = doze(w);
 		if (t)
 			break;
-		sleep_deep(w);
+		if (leat__unlikely(may_retire(w)))
+			retire(w);
+		else
+			sleep_deep(w);
 	}
 	searching_found(w);
 	return leat__load_relaxed(&rt->stopping) ? NULL : t;

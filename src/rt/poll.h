@@ -9,7 +9,7 @@
 
 /*
  * What is registered for a descriptor.  ready() is called with what has become
- * possible, on a worker, with no lock held; it makes tasks ready and nothing else.
+ * possible, on a worker or the watchdog, with no lock held; it makes tasks ready and nothing else.
  * It may still be called once after leat__poll_remove, so the memory must
  * stay until the runtime stops.
  */

@@ -24,6 +24,7 @@
 
 enum {
 	LEAT__MAX_WORKERS = 256,
+	LEAT__SPARES = 16,	/* workers that stand in for stuck ones, at most */
 	LEAT__BUDGET = 128,	/* operations between forced yields */
 	LEAT__LIFO_RUNS = 3,	/* LIFO slot picks in a row */
 	LEAT__INJECTOR_TICK = 61, /* the injector is looked at first every so many picks */
@@ -260,6 +261,8 @@ struct leat__worker {
 	uint32_t futex;		/* (a) 1: woken */
 	struct leat__worker *idle_next; /* (L: idle_lock) */
 	bool idle;		/* (L: idle_lock) in the list */
+	bool retired;		/* (L: idle_lock) a spare that is not needed */
+	int64_t stuck_since;	/* (a) see watchdog.c; 0: it is not */
 	struct leat__wheel wheel;
 };
 
@@ -287,22 +290,30 @@ struct leat__pool {
 	struct leat__list calls; /* (L) queued, oldest first */
 };
 
+enum leat__watchdog_state {
+	LEAT__WATCHDOG_AWAKE = 0,
+	LEAT__WATCHDOG_ASLEEP,
+	LEAT__WATCHDOG_STOP,
+};
+
 struct leat__runtime {
 	/* read by every push */
 	__attribute__((aligned(64))) uint32_t need_wake; /* (a) idle workers, and nobody searches */
 	uint32_t cancel_epoch;	/* (a) changes with every cancel */
 	uint32_t stopping;	/* (a) */
 	uint32_t memory_low;	/* (a) spawns are refused */
-	int nworkers;		/* (c) */
+	int nworkers;		/* (a) with spares; only grows */
+	int nasked;		/* (c) without */
 	uint64_t number;	/* (c) of this runtime among those of the process */
 	struct leat__sim *sim;	/* (c) NULL: real */
-	struct leat__worker *worker[LEAT__MAX_WORKERS]; /* (c) */
+	struct leat__worker *worker[LEAT__MAX_WORKERS + LEAT__SPARES]; /* (c) below nworkers */
 	struct leat__scope *root; /* (c) */
 
 	__attribute__((aligned(64))) struct leat__lock idle_lock;
 	struct leat__worker *idle; /* (L: idle_lock) deep sleepers */
 	int nidle;		/* (L: idle_lock) */
 	int nsearching;		/* (L: idle_lock) */
+	int nretired;		/* (L: idle_lock) spares that are not needed */
 	struct leat__worker *dozing; /* (a) the searcher that sleeps between looks */
 	int timekeeper;		/* (L: idle_lock) who wakes for the timers of all; -1 */
 	int64_t timekeeper_until; /* (L: idle_lock) when it does so at the latest */
@@ -337,6 +348,13 @@ struct leat__runtime {
 	struct leat__worker *poller_worker; /* (a) who waits in poller, or looks */
 
 	struct leat__pool pool;
+	struct leat__thread_handle watchdog;
+	bool has_watchdog;
+	int nspares;		/* (o: of the watchdog) that were started */
+	uint32_t watchdog_state; /* (L: idle_lock, a) enum leat__watchdog_state */
+	uint32_t stuck_now;	/* (a) workers */
+	uint64_t stuck;		/* (a) times that one was found stuck */
+	char stuck_name[32];	/* (a) the task of the last one */
 	uint64_t attached;	/* (a) foreign threads that are attached and not blocked */
 	uint64_t external;	/* (a) things that may wake a task from outside */
 	int main_result;
@@ -348,6 +366,12 @@ struct leat__runtime {
 	void (*local_drop[16])(void *); /* (c) per key */
 	uint32_t local_keys;	/* (a) */
 };
+
+/* Acquire: pairs with who adds a spare.  Below it every worker is there. */
+static inline int leat__nworkers(const struct leat__runtime *rt)
+{
+	return leat__load_acquire(&rt->nworkers);
+}
 
 /* One runtime a process at a time. */
 extern struct leat__runtime *leat__rt;

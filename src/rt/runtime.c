@@ -18,11 +18,12 @@
 #include "rt/stack.h"
 #include "rt/steal.h"
 #include "rt/timer.h"
+#include "rt/watchdog.h"
 #include "rt/worker.h"
 
 struct leat__runtime *leat__rt;
 static uint32_t running; /* (a) a runtime starts, runs or stops */
-static struct leat__bias_slot slots[LEAT__MAX_WORKERS];
+static struct leat__bias_slot slots[LEAT__MAX_WORKERS + LEAT__SPARES];
 static uint64_t started; /* under running */
 static bool has_fork_handler; /* under running */
 
@@ -66,7 +67,7 @@ static int main_run(void *args)
 	/* This task's own end will be counted, too. */
 	leat__fetch_add(&root->pending, 2);
 	leat__store_relaxed(&rt->stopping, 1);
-	for (int i = 0; i < rt->nworkers; i++)
+	for (int i = 0; i < leat__nworkers(rt); i++)
 		leat__wake_worker(rt->worker[i]);
 	return 0;
 }
@@ -80,6 +81,9 @@ static void *thread_main(void *arg)
 	char name[16] = "leat-worker";
 
 	leat__thread_set_name(name);
+	/* Release: pairs with leat__nworkers.  Before it pushes anything. */
+	if (w->index >= w->rt->nasked)
+		leat__store_release(&w->rt->nworkers, w->index + 1);
 	if (o->worker_start)
 		o->worker_start(o->hook_ctx, w->index);
 	leat__worker_main(w);
@@ -90,7 +94,7 @@ static void *thread_main(void *arg)
 
 static void worker_free(struct leat__runtime *rt, struct leat__worker *w)
 {
-	leat__free(w->seen, leat__seen_size(rt->nworkers));
+	leat__free(w->seen, leat__seen_size(rt->nasked + LEAT__SPARES));
 	leat__free(w, sizeof(*w));
 }
 
@@ -113,12 +117,12 @@ static struct leat__worker *worker_make(struct leat__runtime *rt, int index)
 	w->random = rt->sim ? leat__sim_seed_of(rt->sim) : leat__random_seed();
 	w->clock = rt->sim ? leat__sim_now(rt->sim) : leat__clock();
 	leat__wheel_init(&w->wheel, w->clock, rt->sim ? 0 : 13);
-	w->seen = leat__alloc(leat__seen_size(rt->nworkers));
+	w->seen = leat__alloc(leat__seen_size(rt->nasked + LEAT__SPARES));
 	if (!w->seen || leat__stack_worker_init(w) < 0) {
 		worker_free(rt, w);
 		return NULL;
 	}
-	memset(w->seen, 0, leat__seen_size(rt->nworkers));
+	memset(w->seen, 0, leat__seen_size(rt->nasked + LEAT__SPARES));
 	return w;
 }
 
@@ -223,7 +227,7 @@ static int runtime_make(struct leat__runtime *rt, uint64_t seed)
 	rt->next_id = 1;
 	rt->cancel_epoch = 1;
 	if (seed != 0) {
-		rt->nworkers = 1;
+		rt->nworkers = rt->nasked = 1;
 		rt->sim = leat__sim_create(seed);
 		if (!rt->sim)
 			return -ENOMEM;
@@ -266,6 +270,27 @@ static void stop_threads(struct leat__runtime *rt, int n)
 		leat__thread_join(rt->worker[i]->thread);
 }
 
+int leat__spare_start(struct leat__runtime *rt)
+{
+	int n = rt->nasked + rt->nspares, r;
+	struct leat__worker *w;
+
+	if (leat__nworkers(rt) < n)
+		return -EAGAIN; /* the one before has yet to begin */
+	w = worker_make(rt, n);
+	if (!w)
+		return -ENOMEM;
+	rt->worker[n] = w;
+	r = leat__thread_start(&w->thread, thread_main, w);
+	if (r < 0) {
+		rt->worker[n] = NULL;
+		worker_free(rt, w);
+		return r;
+	}
+	rt->nspares++;
+	return 0;
+}
+
 static int run(struct leat__runtime *rt)
 {
 	const leat_options *o = &rt->options;
@@ -274,13 +299,18 @@ static int run(struct leat__runtime *rt)
 
 	if (r < 0)
 		return r;
-	for (int i = 1; i < rt->nworkers; i++) {
+	for (int i = 1; i < rt->nasked; i++) {
 		r = leat__thread_start(&rt->worker[i]->thread, thread_main, rt->worker[i]);
 		if (r < 0) {
 			/* Main is still in the injector: keep it from running. */
 			stop_threads(rt, i);
 			return r;
 		}
+	}
+	r = leat__watchdog_start(rt);
+	if (r < 0) {
+		stop_threads(rt, rt->nasked);
+		return r;
 	}
 	if (o->worker_start)
 		o->worker_start(o->hook_ctx, 0);
@@ -289,7 +319,8 @@ static int run(struct leat__runtime *rt)
 	leat__sigpipe_end(was_blocked);
 	if (o->worker_stop)
 		o->worker_stop(o->hook_ctx, 0);
-	stop_threads(rt, rt->nworkers);
+	leat__watchdog_stop(rt);
+	stop_threads(rt, rt->nasked + rt->nspares);
 	leat__park_fini();
 	return rt->deadlocked ? -EDEADLK : rt->main_result;
 }
@@ -327,7 +358,7 @@ int leat_run(const leat_options *options, int (*fn)(void *arg), void *arg)
 	if (r == 0) {
 		r = worker_count(&o);
 		if (r > 0) {
-			rt->nworkers = r;
+			rt->nworkers = rt->nasked = r;
 			r = runtime_make(rt, seed);
 		}
 	}
@@ -342,5 +373,5 @@ int leat_run(const leat_options *options, int (*fn)(void *arg), void *arg)
 
 int leat_workers(void)
 {
-	return leat__rt ? leat__rt->nworkers : 0;
+	return leat__rt ? leat__rt->nasked : 0;
 }

@@ -406,7 +406,7 @@ static int64_t credits_of(const struct leat__scope *s)
 	struct leat__runtime *rt = leat__rt;
 	int64_t sum = 0;
 
-	for (int i = 0; rt && i < rt->nworkers; i++)
+	for (int i = 0; rt && i < leat__nworkers(rt); i++)
 		if (leat__load_acquire(&rt->worker[i]->credit_scope) == s)
 			sum += leat__load_acquire(&rt->worker[i]->credits);
 	return sum;
