@@ -95,6 +95,13 @@ ROWS = (
     two("  CPU", "timers.cpu", "s", 0.8),
     two("1M sleeping tasks: last late by", "sleepers.late", "ms", 1500),
     two("  CPU", "sleepers.cpu", "s", 2.5),
+    two("start a program, wait for it", "process", "ns"),
+    Ratio(
+        "  by a loop of posix_spawn",
+        two("", "process", "ns"),
+        one("", "posix-spawn", "ns"),
+        1.05,
+    ),
     Ratio(
         "a task that never blocks, by plain C",
         one("", "compute", "ms"),

@@ -38,7 +38,8 @@ int main(int argc, char **argv)
 {
 	static const struct bench_row *const groups[] = {
 		spawn_rows, fib_rows, chan_rows, pattern_rows, select_rows,
-		sync_rows, parked_rows, timer_rows, bench_plain_rows, NULL,
+		sync_rows, parked_rows, timer_rows, process_rows,
+		bench_plain_rows, NULL,
 	};
 	static const struct bench_program program = {
 		.name = "bench-leat",

@@ -14,6 +14,7 @@ extern const struct bench_row select_rows[];
 extern const struct bench_row sync_rows[];
 extern const struct bench_row parked_rows[];
 extern const struct bench_row timer_rows[];
+extern const struct bench_row process_rows[];
 
 /* Sends from, from + 1, ... to - 1.  Returns false when a send failed. */
 bool produce(leat_chan(int64_t) c, int64_t from, int64_t to);

@@ -4,7 +4,10 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <spawn.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "bench.h"
 
@@ -56,10 +59,34 @@ static void plain(struct bench *b)
 	bench_report(b, 1);
 }
 
+extern char **environ;
+
+/* The same work as the row "process". */
+static void posix_spawn_loop(struct bench *b)
+{
+	char *const argv[] = { (char *)"/bin/true", NULL };
+	int64_t ended = 0;
+
+	bench_start(b);
+	for (int64_t i = 0; i < b->size; i++) {
+		int status = -1;
+		pid_t pid;
+
+		if (posix_spawn(&pid, argv[0], NULL, NULL, argv, environ) == 0 &&
+		    waitpid(pid, &status, 0) == pid)
+			ended += status == 0;
+	}
+	bench_stop(b);
+	bench_check(b, "ended", ended, b->size);
+	bench_report(b, ended);
+}
+
 const struct bench_row bench_plain_rows[] = {
 	{ .name = "lock-add", .unit = "ns", .size = 20000000, .plain = true, .run = lock_add },
 	{ .name = "pages", .unit = "ms", .size = 1000000, .cold = true, .plain = true,
 	  .run = pages },
+	{ .name = "posix-spawn", .unit = "ns", .size = 2000, .plain = true,
+	  .run = posix_spawn_loop },
 	{ .name = "plain", .unit = "ms", .size = 40, .plain = true, .run = plain },
 	{ 0 },
 };
