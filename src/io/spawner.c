@@ -5,7 +5,11 @@
  * made it ends.  So this one stays as long as the runtime; and it may block
  * for as long as an exec takes.
  *
- *   start	S1 append the request, which is on the stack of the task that asks; arm; park
+ *   start	S0 coming + 1; wake the thread.  Not after S1: if it took this core at once, the
+ *		   task would be made ready while its context is not saved, and who resumes
+ *		   it would have to wait for that
+ *		S1 append the request, which is on the stack of the task that asks; coming - 1;
+ *		   arm; park
  *		S2 the thread takes it, starts the child, notes it in the list of children
  *		S3 claim the task, make it ready: the request is no longer touched
  *   stop	S4 no task is left: kill and reap the children that were not released
@@ -14,6 +18,7 @@
 #include "io/spawner.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 
@@ -36,6 +41,7 @@ struct leat__spawner {
 	struct request *first, *last; /* (L) */
 	struct leat__list children; /* (L) */
 	uint32_t requests;	/* (a) futex: changes with each request */
+	uint32_t coming;	/* (a) requests that are about to be appended */
 	uint32_t stopping;	/* (a) */
 	leat_mutex start_lock;
 	bool started;		/* (L: start_lock) */
@@ -95,7 +101,12 @@ static void *thread_main(void *arg)
 	leat__thread_set_name("leat-spawner");
 	leat__timer_slack_restore(spawner->slack);
 	for (;;) {
+		/*
+		 * In this order: a request whose bell is in seen is coming, or to be taken;
+		 * another rings after seen, so the futex does not sleep.
+		 */
 		uint32_t seen = leat__load_acquire(&spawner->requests);
+		uint32_t coming = leat__load_acquire(&spawner->coming);
 		struct request *request = take(spawner);
 
 		if (request) {
@@ -104,6 +115,8 @@ static void *thread_main(void *arg)
 			request->result = start(spawner, request);
 			LEAT_CHECK(leat__claim(t, LEAT__CLAIM_DONE));			/* S3 */
 			leat__ready(t);
+		} else if (coming > 0) {
+			sched_yield();
 		} else if (leat__load_relaxed(&spawner->stopping)) {
 			return NULL;
 		} else {
@@ -212,6 +225,8 @@ int leat__spawner_start(struct leat__spawn *s, struct leat__child *child)
 		return r;
 	request.task = leat__current(leat__self());
 	leat__fetch_add(&rt->external, 1);
+	leat__fetch_add(&spawner->coming, 1);						/* S0 */
+	ring(spawner);
 	leat__lock_acquire(&spawner->lock, LEAT__RANK_OBJECT);				/* S1 */
 	leat__arm(request.task, false);
 	if (spawner->last)
@@ -219,8 +234,8 @@ int leat__spawner_start(struct leat__spawn *s, struct leat__child *child)
 	else
 		spawner->first = &request;
 	spawner->last = &request;
+	leat__fetch_sub(&spawner->coming, 1);
 	leat__lock_release(&spawner->lock);
-	ring(spawner);
 	leat__park(request.task, LEAT__WHY_BLOCKING, spawner, LEAT_FOREVER);
 	leat__fetch_sub(&rt->external, 1);
 	return request.result;
