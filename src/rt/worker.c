@@ -13,12 +13,16 @@
  */
 #include "rt/worker.h"
 
+#include <sched.h>
+
 #include "rt/idle.h"
 #include "rt/park.h"
 #include "rt/poll.h"
 #include "rt/sim.h"
 #include "rt/stack.h"
 #include "rt/timer.h"
+
+enum { SPINS_BEFORE_YIELD = 100 };
 
 /* A pinned task that is ready. */
 static struct leat__task *inbox_pop(struct leat__worker *w)
@@ -134,11 +138,18 @@ void leat__push_overflow(struct leat__worker *w, struct leat__task *t)
 static void resume(struct leat__worker *w, struct leat__task *t)
 {
 	struct leat__stack *loop = w->stack;
+	unsigned spins = 0;
 	void *sp;
 
-	/* Acquire: pairs with C1.  Nothing of ours is unsaved, so waiting is safe. */
-	while ((sp = leat__load_acquire(&t->sp)) == NULL)
+	/*
+	 * Acquire: pairs with C1.  Nothing of ours is unsaved, so waiting is safe.  The
+	 * worker that saves t may have been preempted.
+	 */
+	while ((sp = leat__load_acquire(&t->sp)) == NULL) {
 		leat__cpu_pause();
+		if (++spins % SPINS_BEFORE_YIELD == 0)
+			sched_yield();
+	}
 	if (!LEAT__MUTANT(RESUME_LEAVES_SP))
 		leat__store_relaxed(&t->sp, NULL);
 	leat__store_relaxed(&t->state, LEAT__RUNNING);
