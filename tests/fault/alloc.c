@@ -14,6 +14,7 @@
 #include "rt/fault.h"
 #include "test.h"
 
+static bool no_processes;	/* they cannot be had here */
 static atomic_llong bytes_out;	/* allocated and not released */
 
 static void *counted_alloc(void *ctx, size_t size, size_t align)
@@ -140,6 +141,7 @@ static int run_program(void)
 				    LEAT_FOREVER);
 
 	leat_output_release(&out);
+	no_processes |= r == -ENOSYS; /* qemu has no pidfd */
 	return r == -ENOSYS ? 0 : r;
 }
 
@@ -281,7 +283,8 @@ TEST_PLAIN(every_site_fails_once)
 	site = leat__fault_sites(&n);
 	CHECK_EQ(n, sites_in_source());
 	for (size_t i = 0; i < n; i++) {
-		bool must_run = strstr(site[i].site, "main.c:") != NULL;
+		bool must_run = strstr(site[i].site, "main.c:") != NULL ||
+				(no_processes && strstr(site[i].site, "process_output.c:"));
 		int r;
 
 		leat__fault_arm(site[i].site);

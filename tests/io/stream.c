@@ -274,12 +274,15 @@ TEST_PLAIN(the_end_closes)
 	CHECK_EQ(count_fds(), before);
 }
 
+static int outside_timed_out; /* atomic */
+
 static void read_outside(void *arg)
 {
 	char c;
 
 	CHECK_EQ(leat_read(*(leat_io *)arg, &c, 1, LEAT_FOREVER), 1);
 	CHECK_EQ(leat_read(*(leat_io *)arg, &c, 1, leat_in(LEAT_MS)), -ETIMEDOUT);
+	__atomic_store_n(&outside_timed_out, 1, __ATOMIC_RELEASE);
 	CHECK_EQ(leat_read(*(leat_io *)arg, &c, 1, LEAT_FOREVER), LEAT_ECLOSED);
 }
 
@@ -291,7 +294,8 @@ TEST(foreign_thread)
 	foreign_start(&thread, read_outside, &p.a);
 	CHECK_EQ(leat_sleep(LEAT_MS), 0);
 	CHECK_EQ(leat_write(p.b, "x", 1, LEAT_FOREVER), 1);
-	CHECK_EQ(leat_sleep(5 * LEAT_MS), 0);
+	while (!__atomic_load_n(&outside_timed_out, __ATOMIC_ACQUIRE))
+		CHECK_EQ(leat_sleep(LEAT_MS), 0);
 	CHECK_EQ(leat_io_close(p.a), 0);
 	foreign_join(&thread);
 	CHECK_EQ(leat_io_close(p.b), 0);

@@ -268,12 +268,15 @@ TEST_WITH(sleeps, .workers = WORKERS)
 }
 
 /* Spares that have retired are no reason to miss a deadlock. */
+static leat_chan(int) lost; /* nobody is left to release it */
+
 static int stick_and_deadlock(void *arg)
 {
 	leat_chan(int) c = leat_chan_make(int, 0);
 	int v;
 
 	(void)arg;
+	lost = c;
 	best_of(spawn_ready, NULL);
 	leat_sleep(20 * LEAT_MS);
 	leat_recv(c, &v);
