@@ -181,20 +181,19 @@ bool leat__say_task_at(struct leat__look *l, const struct leat__task *at)
 	return true;
 }
 
-void leat__look_name(const struct leat__task *at, char *name, size_t size)
+void leat__look_name(const struct leat__probe *probe, const struct leat__task *at, char *name,
+		     size_t size)
 {
 	const char *from = "?";
-	struct leat__look l;
+	struct leat__look l = { .probe = *probe };
 	struct leat__task t;
 	size_t i = 0;
 
-	leat__look_begin(&l, -1, false);
 	if (at && leat__look_at(&l, &t, at) && t.state != LEAT__FREE && t.state <= LEAT__WAITING)
 		from = name_of(&l, &t);
 	while (i < size - 1 && leat__look_at(&l, &name[i], from + i) && name[i])
 		i++;
 	name[i] = '\0';
-	(void)leat__look_end(&l);
 }
 
 static bool is_canceled(struct leat__look *l, const struct leat__scope *at)

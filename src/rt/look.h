@@ -47,7 +47,8 @@ void leat__say_name(struct leat__look *l, const char *name);
 /* task 3 'a' */
 void leat__say_task(struct leat__look *l, const struct leat__task *t);
 /* The name of the task at that address, cut to fit; "?" if it has ended.  Allocates nothing. */
-void leat__look_name(const struct leat__task *at, char *name, size_t size);
+void leat__look_name(const struct leat__probe *probe, const struct leat__task *at, char *name,
+		     size_t size);
 /* The same of a task that the caller has an address of; false: it has ended. */
 bool leat__say_task_at(struct leat__look *l, const struct leat__task *at);
 /* group 'g' 0x7f.. (cancelled) */

@@ -350,6 +350,7 @@ struct leat__runtime {
 	struct leat__pool pool;
 	struct leat__thread_handle watchdog;
 	bool has_watchdog;
+	struct leat__probe watchdog_probe; /* open as long: descriptors do not come and go */
 	int nspares;		/* (o: of the watchdog) that were started */
 	uint32_t watchdog_state; /* (L: idle_lock, a) enum leat__watchdog_state */
 	uint32_t stuck_now;	/* (a) workers */

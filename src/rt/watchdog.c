@@ -72,7 +72,7 @@ static void name_it(struct leat__runtime *rt, const struct leat__worker *w)
 {
 	char name[sizeof(rt->stuck_name)];
 
-	leat__look_name(task_of(w), name, sizeof(name));
+	leat__look_name(&rt->watchdog_probe, task_of(w), name, sizeof(name));
 	for (size_t i = 0; i < sizeof(name); i++)
 		leat__store_relaxed(&rt->stuck_name[i], name[i]);
 }
@@ -210,8 +210,11 @@ int leat__watchdog_start(struct leat__runtime *rt)
 
 	if (rt->sim || !HAS_WATCHDOG)
 		return 0;
+	leat__probe_open(&rt->watchdog_probe);
 	r = leat__thread_start(&rt->watchdog, watchdog_main, rt);
 	rt->has_watchdog = r == 0;
+	if (r < 0)
+		leat__probe_close(&rt->watchdog_probe);
 	return r;
 }
 
@@ -222,5 +225,6 @@ void leat__watchdog_stop(struct leat__runtime *rt)
 	leat__store_release(&rt->watchdog_state, LEAT__WATCHDOG_STOP);
 	leat__futex_wake(&rt->watchdog_state, 1);
 	leat__thread_join(rt->watchdog);
+	leat__probe_close(&rt->watchdog_probe);
 	rt->has_watchdog = false;
 }

@@ -242,8 +242,6 @@ bool leat__chan_ready_locked(leat_channel *c, bool send, const struct leat__task
 		return true;
 	if (send && c->count > 0)
 		return false; /* full: a receiver takes from the buffer first */
-	if (send && c->count > 0)
-		return false; /* a receiver that waits will find the buffer first */
 	leat__list_for_each(node, send ? &c->recvq : &c->sendq) {
 		struct leat__waiter *w = leat__container_of(node, struct leat__waiter, node);
 
