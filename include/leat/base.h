@@ -3,10 +3,10 @@
  *
  * Errors.  A function that can fail returns 0 or a count on success and a
  * negative errno value on failure (-ECANCELED, -ETIMEDOUT, -EAGAIN, -ENOMEM,
- * ...), or LEAT_ECLOSED.  leat never sets errno, and errno is undefined after
- * any call that may park the task: compilers cache its address, and the task
- * may go on in another thread.  Read errno directly after the libc call that
- * set it, before the next leat call.  (Pinned tasks keep their thread.)
+ * ...), or LEAT_ECLOSED.  leat reports nothing through errno, and any call of leat
+ * may change it.  After a call that may park, a task may be in another thread, and
+ * the macro errno be the old one's, as compilers keep its address: for
+ * errors of libc, use leat_errno.  docs/thread-local.md has the rules.
  *
  * A broken contract (NULL where it is not allowed, a double close, an
  * over-release) is no error code: the program is stopped with a message that
@@ -46,9 +46,17 @@ LEAT_BEGIN_DECLS
 /*
  * The text of a code that a leat function returned: leat's own, or the
  * system's for a negative errno.  Never NULL; static, or valid until the
- * calling thread's next call.
+ * calling thread's next call, in a task so at most until it may park.
  */
 LEAT_API const char *leat_strerror(int error);
+
+/*
+ * errno, of the thread that the caller is in now, whatever the compiler believes.  For
+ * functions that may park: leat_errno directly after the libc call that failed,
+ * leat_set_errno(0) directly before one that tells its errors by errno alone (strtol).
+ */
+LEAT_API int leat_errno(void);
+LEAT_API void leat_set_errno(int error);
 
 LEAT_END_DECLS
 

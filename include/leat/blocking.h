@@ -21,7 +21,8 @@
  * On its thread the function is no task: a blocking leat call in it blocks the
  * thread.  All signals are blocked there that a program may handle, SIGPIPE, too.
  * Thread-local state (errno, locale, OpenSSL's error queue) is that of the pool's thread, and
- * the next call may find another.
+ * the next call may find another.  It stays there while the function runs, so errno is as usual:
+ * return it, do not leave it to the caller (docs/thread-local.md).
  *
  * Under simulation, and called from a thread that is no worker, it simply runs where
  * it is called: on the task's own stack of 64 KiB, or the thread's.

@@ -15,7 +15,8 @@
  * no switch.  A task that blocks keeps the stack it stands on (64 KiB), and its
  * worker goes on on another.  A task may go on in another thread after any
  * call that blocks, unless it is pinned; so it must not keep the address of a
- * thread-local variable (errno!) or hold a pthread mutex across such a call.
+ * thread-local variable (errno!) or hold a pthread mutex across such a call:
+ * docs/thread-local.md.
  *
  * Happens-before: the spawn before the task's first statement; the task's
  * last statement before the return of the wait on its group.
@@ -110,9 +111,10 @@ LEAT_API void leat_shield_begin(void);
 LEAT_API void leat_shield_end(void);
 
 /*
- * Between the two calls parking is a broken contract: debug builds stop the
- * program with the name of the call that would have parked.  For callbacks of
- * libraries that hold locks (libcurl, SQLite, qsort).  They nest.
+ * Between the two calls parking is a broken contract: the program is stopped, in every
+ * build, with the names of the task and of the call that would have parked.  A call that
+ * need not park is fine.  For code that holds a thread's lock or uses thread-local state, and
+ * for callbacks of libraries that do (libcurl, SQLite, qsort).  They nest.  Task only.
  */
 LEAT_API void leat_no_park_begin(void);
 LEAT_API void leat_no_park_end(void);

@@ -1,10 +1,26 @@
 #include "port/sys.h"
 
 #include <errno.h>
+#include <leat/base.h>
 
 __attribute__((noinline)) int64_t leat__sys_result(int64_t r)
 {
 	return r == -1 ? -errno : r;
+}
+
+/* The barriers keep a link-time optimizer from seeing that these are errno itself. */
+__attribute__((noinline)) int leat_errno(void)
+{
+	int error = errno;
+
+	__asm__ volatile("" : "+r"(error) : : "memory");
+	return error;
+}
+
+__attribute__((noinline)) void leat_set_errno(int error)
+{
+	errno = error;
+	__asm__ volatile("" : : : "memory");
 }
 
 #ifdef LEAT_FAULTS

@@ -207,8 +207,8 @@ static void run_inline(struct leat__scope *s, struct leat__worker *w)
 {
 	struct leat__task *me = w->cur;
 
-	/* A child that blocks goes on anywhere, and we with it. */
-	if (leat__unlikely(me->flags & LEAT__T_PINNED))
+	/* A child that blocks goes on anywhere, later, and we with it. */
+	if (leat__unlikely((me->flags & LEAT__T_PINNED) || me->no_park > 0))
 		return;
 	leat__store_relaxed(&me->state, LEAT__INLINE);
 	while (leat__stack_remaining(w->stack) >= LEAT__INLINE_MIN) {
