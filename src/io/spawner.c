@@ -25,6 +25,7 @@
 #include "rt/park.h"
 #include "rt/runtime.h"
 #include "port/guardian.h"
+#include "port/sys.h"
 
 enum { STACK = 64 * 1024 };
 
@@ -192,7 +193,7 @@ static int run_thread(struct leat__spawner *spawner)
 	spawner->stack = leat__map_reserve(STACK, 0);
 	if (!spawner->stack)
 		return -ENOMEM;
-	r = leat__thread_start(&spawner->thread, thread_main, spawner);
+	r = (int)LEAT__SYS(leat__thread_start(&spawner->thread, thread_main, spawner));
 	if (r < 0)
 		leat__map_release(spawner->stack, STACK);
 	return r;

@@ -149,9 +149,9 @@ static int make_image(void)
 		fd = LEAT__SYS(memfd_create("leat-guardian", MFD_CLOEXEC));
 	if (fd < 0)
 		return (int)fd;
-	r = leat__write_all((int)fd, &image, sizeof(image));
+	r = LEAT__SYS(leat__write_all((int)fd, &image, sizeof(image)));
 	if (r == 0)
-		r = leat__write_all((int)fd, __start_leat_guardian, size);
+		r = LEAT__SYS(leat__write_all((int)fd, __start_leat_guardian, size));
 	if (r == 0)
 		return (int)fd;
 	close((int)fd);
@@ -199,7 +199,6 @@ static int watch_forks(void)
 static int make_table(struct leat__guardian *g)
 {
 	int64_t r;
-	void *table = NULL;
 
 	if (g->table)
 		return 0;
@@ -208,23 +207,23 @@ static int make_table(struct leat__guardian *g)
 		return (int)r;
 	g->table_fd = (int)r;
 	r = LEAT__SYS(ftruncate(g->table_fd, TABLE_SIZE));
-	if (r == 0) {
-		table = mmap(NULL, TABLE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, g->table_fd, 0);
-		r = table == MAP_FAILED ? -ENOMEM : 0;
-	}
+	if (r == 0)
+		r = LEAT__SYS(mmap(NULL, TABLE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+				   g->table_fd, 0));
 	if (r < 0) {
 		close_if(&g->table_fd);
 		return (int)r;
 	}
-	g->table = table;
+	g->table = (int32_t *)(intptr_t)r;
 	return 0;
 }
 
+/* An error says nothing; and the one that lived would take its end for that of the program. */
 static bool is_alive(const struct leat__guardian *g)
 {
 	struct pollfd p = { .fd = g->pidfd, .events = POLLIN };
 
-	return g->pidfd >= 0 && poll(&p, 1, 0) == 0;
+	return g->pidfd >= 0 && LEAT__SYS(poll(&p, 1, 0)) <= 0;
 }
 
 /* What is left of one that runs no more, or is to end. */
@@ -278,7 +277,7 @@ void leat__guardian_stop(struct leat__guardian *g)
 	bool was_blocked = leat__sigpipe_begin(); /* somebody may have killed it */
 
 	if (g->pidfd >= 0)
-		leat__write_all(g->pipe, "", 1);				/* G7 */
+		(void)LEAT__SYS(leat__write_all(g->pipe, "", 1));		/* G7 */
 	leat__sigpipe_end(was_blocked);
 	put_away(g);
 	close_if(&g->table_fd);

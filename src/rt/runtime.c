@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "port/sys.h"
 #include "rt/blocking.h"
 #include "rt/idle.h"
 #include "rt/park.h"
@@ -245,20 +246,19 @@ static int runtime_make(struct leat__runtime *rt, uint64_t seed)
 	return 0;
 }
 
-static int spawn_main(struct leat__runtime *rt)
+static struct leat__task *make_main(struct leat__runtime *rt)
 {
 	struct leat__task *t = leat__task_alloc(rt->worker[0], 0);
 
 	if (!t)
-		return -ENOMEM;
+		return NULL;
 	t->flags = LEAT__T_MAIN;
 	t->scope = rt->root;
 	t->type = &main_type;
 	t->id = leat__task_new_id(rt->worker[0]);
 	leat__store_relaxed(&t->state, LEAT__READY);
 	rt->root->owner = t;
-	leat__injector_push(rt, t, t, 1);
-	return 0;
+	return t;
 }
 
 static void stop_threads(struct leat__runtime *rt, int n)
@@ -281,7 +281,7 @@ int leat__spare_start(struct leat__runtime *rt)
 	if (!w)
 		return -ENOMEM;
 	rt->worker[n] = w;
-	r = leat__thread_start(&w->thread, thread_main, w);
+	r = (int)LEAT__SYS(leat__thread_start(&w->thread, thread_main, w));
 	if (r < 0) {
 		rt->worker[n] = NULL;
 		worker_free(rt, w);
@@ -291,27 +291,35 @@ int leat__spare_start(struct leat__runtime *rt)
 	return 0;
 }
 
-static int run(struct leat__runtime *rt)
+static int start_threads(struct leat__runtime *rt)
 {
-	const leat_options *o = &rt->options;
-	int r = spawn_main(rt);
-	bool was_blocked;
+	int r;
 
-	if (r < 0)
-		return r;
 	for (int i = 1; i < rt->nasked; i++) {
-		r = leat__thread_start(&rt->worker[i]->thread, thread_main, rt->worker[i]);
+		r = (int)LEAT__SYS(leat__thread_start(&rt->worker[i]->thread, thread_main,
+						      rt->worker[i]));
 		if (r < 0) {
-			/* Main is still in the injector: keep it from running. */
 			stop_threads(rt, i);
 			return r;
 		}
 	}
 	r = leat__watchdog_start(rt);
-	if (r < 0) {
+	if (r < 0)
 		stop_threads(rt, rt->nasked);
+	return r;
+}
+
+static int run(struct leat__runtime *rt)
+{
+	const leat_options *o = &rt->options;
+	struct leat__task *t = make_main(rt);
+	int r = t ? start_threads(rt) : -ENOMEM;
+	bool was_blocked;
+
+	if (r < 0)
 		return r;
-	}
+	/* Not before: when a thread cannot be started, nothing of the user's has run. */
+	leat__injector_push(rt, t, t, 1);
 	if (o->worker_start)
 		o->worker_start(o->hook_ctx, 0);
 	was_blocked = leat__sigpipe_begin(); /* the other workers block all signals */

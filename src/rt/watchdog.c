@@ -22,6 +22,7 @@
 
 #include <string.h>
 
+#include "port/sys.h"
 #include "rt/idle.h"
 #include "rt/look.h"
 #include "rt/park.h"
@@ -211,7 +212,7 @@ int leat__watchdog_start(struct leat__runtime *rt)
 	if (rt->sim || !HAS_WATCHDOG)
 		return 0;
 	leat__probe_open(&rt->watchdog_probe);
-	r = leat__thread_start(&rt->watchdog, watchdog_main, rt);
+	r = (int)LEAT__SYS(leat__thread_start(&rt->watchdog, watchdog_main, rt));
 	rt->has_watchdog = r == 0;
 	if (r < 0)
 		leat__probe_close(&rt->watchdog_probe);
