@@ -20,6 +20,9 @@
  * ends, and its process group by a guardian, a small process that the first start makes and
  * that ends with the runtime.  A child that is to live on must leave its group (setsid(1))
  * and its parent, as daemons do.
+ * The guardian is executed from a file in memory; where the system forbids that
+ * (vm.memfd_noexec=2), from one without a name in /dev/shm, /tmp or /var/tmp.  If all of them
+ * are mounted noexec, a start returns -EACCES.
  *
  * leat waits for its own children only, by descriptor; it installs no handler of SIGCHLD.
  * A program that ignores SIGCHLD or calls waitpid(-1) takes their results away: a wait

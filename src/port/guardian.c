@@ -14,8 +14,8 @@
  *
  * The guardian must not keep the program's memory, so it has to be another program;
  * and a library has no place for one.  Hence it is a function of ours that needs
- * nothing but its own code, written into a file in memory with the head of an
- * executable in front.
+ * nothing but its own code, written into a file in memory (or one without a name) with the
+ * head of an executable in front.
  */
 #include "port/guardian.h"
 
@@ -25,8 +25,10 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -123,8 +125,42 @@ struct image {
 
 enum { BASE = 0x400000, ALIGN = 0x10000 };
 
-/* An executable file in memory, or a negative errno. */
-static int make_image(void)
+/*
+ * For systems that do not execute memory files (vm.memfd_noexec=2): a file without a name.
+ * Nothing of it is left when its last descriptor is closed.
+ */
+static int64_t open_nameless(void)
+{
+	static const char *const dirs[] = { "/dev/shm", "/tmp", "/var/tmp" };
+	struct statvfs mount;
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		int64_t fd = LEAT__SYS(open(dirs[i], O_TMPFILE | O_RDWR | O_CLOEXEC, 0700));
+
+		if (fd == -EMFILE || fd == -ENFILE)
+			return fd;
+		if (fd < 0)
+			continue;
+		if (fstatvfs((int)fd, &mount) == 0 && !(mount.f_flag & ST_NOEXEC))
+			return fd;
+		close((int)fd);
+	}
+	return -EACCES;
+}
+
+/* What is open for writing is not executed, unless it is a memory file.  Closes fd. */
+static int64_t read_only(int fd)
+{
+	char path[32];
+	int64_t r;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	r = LEAT__SYS(open(path, O_RDONLY | O_CLOEXEC));
+	close(fd);
+	return r;
+}
+
+static int64_t write_image(int fd)
 {
 	size_t size = (size_t)(__stop_leat_guardian - __start_leat_guardian);
 	struct image image = {
@@ -143,19 +179,32 @@ static int make_image(void)
 			  .p_memsz = sizeof(image) + size, .p_align = ALIGN },
 		.stack = { .p_type = PT_GNU_STACK, .p_flags = PF_R | PF_W, .p_align = 16 },
 	};
+	int64_t r = LEAT__SYS(leat__write_all(fd, &image, sizeof(image)));
+
+	if (r == 0)
+		r = LEAT__SYS(leat__write_all(fd, __start_leat_guardian, size));
+	return r;
+}
+
+/* An executable file in memory, or a negative errno. */
+static int make_image(void)
+{
 	int64_t fd = LEAT__SYS(memfd_create("leat-guardian", MFD_CLOEXEC | MFD_EXEC_)), r;
+	bool nameless;
 
 	if (fd == -EINVAL) /* before Linux 6.3 */
 		fd = LEAT__SYS(memfd_create("leat-guardian", MFD_CLOEXEC));
+	nameless = fd == -EACCES;
+	if (nameless)
+		fd = open_nameless();
 	if (fd < 0)
 		return (int)fd;
-	r = LEAT__SYS(leat__write_all((int)fd, &image, sizeof(image)));
-	if (r == 0)
-		r = LEAT__SYS(leat__write_all((int)fd, __start_leat_guardian, size));
-	if (r == 0)
-		return (int)fd;
-	close((int)fd);
-	return (int)r;
+	r = write_image((int)fd);
+	if (r < 0) {
+		close((int)fd);
+		return (int)r;
+	}
+	return (int)(nameless ? read_only((int)fd) : fd);
 }
 
 static int exec_guard(struct leat__spawn *s, void *stack, size_t size)

@@ -388,7 +388,7 @@ static void fail_at(uint32_t i, int error)
 }
 
 /* Those that mean something to some caller, and one that means nothing. */
-static const int errors[] = { EIO, EINTR, EINVAL, ENOSYS };
+static const int errors[] = { EIO, EINTR, EINVAL, ENOSYS, EACCES };
 
 static void fail_each(void)
 {
@@ -445,4 +445,30 @@ TEST_PLAIN(every_call_fails_once)
 	for (uint32_t i = 0; i < nsites; i++)
 		if (sites[i].calls == 0 && !cannot_be_had(&sites[i]))
 			test_fail(__FILE__, __LINE__, "%s is never passed", sites[i].where);
+}
+
+static int processes_main(void *arg)
+{
+	(void)arg;
+	return processes();
+}
+
+/* As with vm.memfd_noexec=2: processes start all the same. */
+TEST_PLAIN(no_executable_memory)
+{
+	const struct scenario scenario = { processes_main, 2 };
+	struct leat__sys_site *found = NULL;
+
+	REQUIRE(leat_run(NULL, try_process, NULL) == 0);
+	if (no_processes)
+		SKIP("no pidfd here");
+	sites = leat__sys_sites(&nsites);
+	for (uint32_t i = 0; i < nsites; i++)
+		if (strstr(sites[i].where, "MFD_EXEC_"))
+			found = &sites[i];
+	REQUIRE(found != NULL);
+	found->error = EACCES;
+	CHECK_EQ(run(&scenario), 0);
+	CHECK_EQ(found->error, 0);
+	check_children(found);
 }
