@@ -444,25 +444,40 @@ TEST(reset)
 	CHECK_EQ(leat_io_close(p.a), 0);
 }
 
+/* A thread that has not blocked the signal, as a worker has, whose mask it inherits. */
 static void *write_to_the_dead(void *arg)
 {
-	CHECK_EQ(leat_write(*(leat_io *)arg, "x", 1, LEAT_FOREVER), -EPIPE);
+	leat_io *dead = arg;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGPIPE);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(leat_write(dead[i], "x", 1, LEAT_FOREVER), -EPIPE);
+	CHECK_EQ(leat_send_to(dead[0], "x", 1, NULL, LEAT_FOREVER), -EPIPE);
+	pthread_sigmask(SIG_SETMASK, NULL, &set);
+	CHECK(!sigismember(&set, SIGPIPE));
 	return NULL;
 }
 
 /* SIGPIPE kills nobody, neither a task nor a thread, also where its action is the default. */
 TEST(no_sigpipe)
 {
-	struct pair p = make_connection("unix:@leat-test-sigpipe");
+	struct pair p = make_connection("unix:@leat-test-sigpipe"), q = make_pipe();
+	leat_io dead[] = { p.a, q.b };
 	pthread_t thread;
 
 	signal(SIGPIPE, SIG_DFL);
 	CHECK_EQ(leat_io_close(p.b), 0);
-	CHECK_EQ(leat_write(p.a, "x", 1, LEAT_FOREVER), -EPIPE);
+	CHECK_EQ(leat_io_close(q.a), 0);
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(leat_write(dead[i], "x", 1, LEAT_FOREVER), -EPIPE);
 	CHECK_EQ(leat_send_to(p.a, "x", 1, NULL, LEAT_FOREVER), -EPIPE);
-	REQUIRE(pthread_create(&thread, NULL, write_to_the_dead, &p.a) == 0);
+	REQUIRE(pthread_create(&thread, NULL, write_to_the_dead, dead) == 0);
 	pthread_join(thread, NULL);
 	CHECK_EQ(leat_io_close(p.a), 0);
+	CHECK_EQ(leat_io_close(q.b), 0);
 }
 
 /* A peer that does not read: the writer stops where the kernel's buffers end. */

@@ -207,26 +207,36 @@ TEST(nobody_reads)
 }
 
 /* Inherited descriptors keep their flags and stay open. */
-TEST(inherited)
+static void inherit(bool sockets)
 {
-	int fd[2], flags;
+	int fd[2], flags[2];
 	char buf[8];
 	leat_io in, out;
 
-	REQUIRE(pipe(fd) == 0);
-	flags = fcntl(fd[0], F_GETFL);
+	REQUIRE(sockets ? socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == 0 : pipe(fd) == 0);
+	for (int i = 0; i < 2; i++)
+		flags[i] = fcntl(fd[i], F_GETFL);
 	REQUIRE(leat_io_adopt(&in, fd[0], LEAT_IO_INHERITED) == 0);
 	REQUIRE(leat_io_adopt(&out, fd[1], LEAT_IO_INHERITED) == 0);
 	CHECK_EQ(leat_read(in, buf, sizeof(buf), leat_in(LEAT_MS)), -ETIMEDOUT);
 	CHECK_EQ(leat_write(out, "abc", 3, LEAT_FOREVER), 3);
 	CHECK_EQ(leat_read(in, buf, sizeof(buf), LEAT_FOREVER), 3);
-	CHECK_EQ(fcntl(fd[0], F_GETFL), flags);
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(fcntl(fd[i], F_GETFL), flags[i]);
 	CHECK_EQ(leat_io_close(in), 0);
 	CHECK_EQ(leat_io_close(out), 0);
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(fcntl(fd[i], F_GETFL), flags[i]);
 	CHECK_EQ(write(fd[1], "d", 1), 1);
 	CHECK_EQ(read(fd[0], buf, 1), 1);
 	close(fd[0]);
 	close(fd[1]);
+}
+
+TEST(inherited)
+{
+	inherit(false);
+	inherit(true);
 }
 
 TEST(inherited_and_full)
