@@ -5,6 +5,12 @@
  * every task waits, time jumps to the next timer.  The same seed gives the
  * same run.  LEAT_SIM=seed in the environment simulates any leat program.
  *
+ * Stream sockets are simulated, too: listeners and connections of TCP and Unix
+ * addresses (all addresses, of whatever host, are in the one process), with latency,
+ * short counts and faults from the seed.  They have no descriptor; socket options are
+ * accepted and mean nothing.  With LEAT_SIM_REAL=1 they are the kernel's.  Datagrams,
+ * socket pairs, files and adopted descriptors are always the kernel's.
+ *
  * Calls that cannot be simulated stop the program by name; LEAT_SIM_REAL=1
  * allows them and says that the run cannot be replayed.
  */
@@ -19,6 +25,20 @@ typedef struct leat_sim_report {
 	uint64_t failed_seed;	/* the seed of the failure; 0: none */
 	int error;		/* what fn returned then, or -EDEADLK */
 } leat_sim_report;
+
+/*
+ * What the simulated network does.  A run starts with a latency of 10 us to 1 ms, one count in 8
+ * short, no resets, 64 KiB in a direction.
+ */
+typedef struct leat_sim_net {
+	size_t size;		/* sizeof(leat_sim_net) */
+	int64_t latency_min, latency_max; /* ns; of bytes, ends, resets and each way of a connect */
+	uint32_t short_one_in;	/* reads and writes that are cut short: one in so many; 0: none */
+	uint32_t reset_one_in;	/* reads and writes that find -ECONNRESET; 0: none */
+	size_t buffer;		/* bytes sent and not read, a direction; 0: 64 KiB */
+} leat_sim_net;
+
+#define LEAT_SIM_NET(...) (&(const leat_sim_net){ .size = sizeof(leat_sim_net), __VA_ARGS__ })
 
 LEAT_BEGIN_DECLS
 
@@ -35,6 +55,12 @@ LEAT_API LEAT_MUST_CHECK int leat_sim_run(const leat_options *options, int (*fn)
 
 /* The seed of this run; 0 when it is not simulated. */
 LEAT_API uint64_t leat_sim_seed(void);
+
+/*
+ * From now on the network of this run is like that; without a simulation, or with LEAT_SIM_REAL=1,
+ * it does nothing.  0, or -ENOMEM.  Does not block.
+ */
+LEAT_API int leat_sim_net_set(const leat_sim_net *net);
 
 /* A number below n (n > 0) from the run's generator: replays under simulation, random otherwise. */
 LEAT_API uint64_t leat_random(uint64_t n);

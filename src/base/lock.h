@@ -12,6 +12,7 @@
 
 enum leat__rank {
 	LEAT__RANK_NONE = 0,
+	LEAT__RANK_SIM,		/* simulated network and its events */
 	LEAT__RANK_SCOPE,	/* parent before child */
 	LEAT__RANK_MEMBERS,	/* the members of one scope */
 	LEAT__RANK_OBJECT,	/* channel, semaphore, ...; select: several, by address */

@@ -6,6 +6,7 @@
  * close finds it), for longer each time.  A connection that was accepted but got
  * no handle is kept over these waits.
  */
+#include "io/sim_net.h"
 #include "io/socket.h"
 
 #include <errno.h>
@@ -77,7 +78,9 @@ int leat_accept(leat_io listener, leat_io *ret_io, leat_addr *ret_peer, int64_t 
 	leat__check_fork(__func__, NULL);
 	if (!io)
 		return LEAT_ECLOSED;
-	while (is_shortage(r = accept_one(io, &a, ret_io, deadline))) {
+	while (is_shortage(r = leat__sim_is_listener(io) ?
+				   leat__sim_accept(io, ret_io, &a.peer, deadline) :
+				   accept_one(io, &a, ret_io, deadline))) {
 		pause = leat__socket_pause(pause);
 		until = leat_in(pause);
 		if (until > deadline)

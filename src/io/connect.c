@@ -1,4 +1,5 @@
 /* Connecting. */
+#include "io/sim_net.h"
 #include "io/socket.h"
 
 #include <errno.h>
@@ -77,6 +78,8 @@ int leat_connect(leat_io *ret_io, const leat_addr *addr, const leat_socket_optio
 	r = leat__enter(&w, &me);
 	if (r < 0)
 		return r;
+	if (leat__sim_io())
+		return leat__sim_connect(ret_io, addr, options, deadline);
 	started = begin(addr, options, deadline, &fd);
 	if (fd < 0)
 		return started;

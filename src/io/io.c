@@ -389,6 +389,8 @@ int64_t leat__io_wait(struct leat__io *io, uint32_t what, int64_t deadline)
 		/* The bit may be a guess, or old: only the kernel knows. */
 		if (now && io->fd >= 0)
 			now = leat__poll_now(io->fd, now);
+		else if (now && io->ops->possible)
+			now = io->ops->possible(io, now);
 		if (now)
 			return now;
 		leat__cas(&io->ready, seen, seen & ~what);

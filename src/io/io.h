@@ -20,6 +20,8 @@ struct leat__io_ops {
 	const char *name;	/* for dumps */
 	int64_t (*read)(struct leat__io *io, const struct iovec *iov, int count);
 	int64_t (*write)(struct leat__io *io, const struct iovec *iov, int count);
+	/* Which of what is possible now; NULL: as ready says, or poll(2) of the descriptor. */
+	uint32_t (*possible)(struct leat__io *io, uint32_t what);
 	/* The last user has left; frees what ctx and fd are. */
 	void (*close)(struct leat__io *io);
 	/* A short count says that the next try would find nothing. */

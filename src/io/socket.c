@@ -1,6 +1,8 @@
 /* Sockets: making them, listening, their options and addresses. */
 #include "io/socket.h"
 
+#include "io/sim_net.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -104,6 +106,8 @@ int leat_listen(leat_io *ret_io, const leat_addr *addr, const leat_socket_option
 	int backlog, fd, r = 0;
 
 	options = leat__socket_options(options, __func__);
+	if (leat__sim_io())
+		return leat__sim_listen(ret_io, addr, options);
 	backlog = options->backlog > 0 ? options->backlog : BACKLOG_MAX;
 	fd = leat__socket_open(addr, SOCK_STREAM, options);
 	if (fd < 0)
@@ -150,8 +154,11 @@ int leat_socketpair(leat_io ret_io[2], int type)
 	return 0;
 }
 
-/* One call of the kernel on io's descriptor; the four that follow differ in it. */
-#define ON_FD(io, call)                                   \
+/*
+ * One call of the kernel on io's descriptor, or what a simulated socket says instead; the five
+ * that follow differ in it.
+ */
+#define ON_FD(io, call, simulated)                                   \
 	({                                                \
 		struct leat__io *held = leat__io_hold(io); \
 		int result = LEAT_ECLOSED;                \
@@ -160,7 +167,10 @@ int leat_socketpair(leat_io ret_io[2], int type)
 		if (held) {                               \
 			int fd = held->fd;                \
 							  \
-			result = (int)LEAT__SYS(call);    \
+			if (leat__sim_is_socket(held))    \
+				result = (simulated);     \
+			else                              \
+				result = (int)LEAT__SYS(call); \
 			leat__io_release(held);           \
 		}                                         \
 		result;                                   \
@@ -176,13 +186,14 @@ int leat_shutdown(leat_io io, unsigned how)
 
 	if (leat__unlikely(how == 0 || how > (LEAT_READABLE | LEAT_WRITABLE)))
 		leat__misuse(NULL, "how is %u; give LEAT_READABLE, LEAT_WRITABLE or both", how);
-	return ON_FD(io, shutdown(fd, to_kernel[how]));
+	return ON_FD(io, shutdown(fd, to_kernel[how]), leat__sim_shutdown(held, how));
 }
 
 int leat_local_addr(leat_io io, leat_addr *ret_addr)
 {
 	leat_addr addr = { ._size = sizeof(addr._storage) };
-	int r = ON_FD(io, getsockname(fd, (struct sockaddr *)&addr._storage, &addr._size));
+	int r = ON_FD(io, getsockname(fd, (struct sockaddr *)&addr._storage, &addr._size),
+		      leat__sim_local_addr(held, &addr));
 
 	if (r == 0)
 		*ret_addr = addr;
@@ -192,7 +203,8 @@ int leat_local_addr(leat_io io, leat_addr *ret_addr)
 int leat_peer_addr(leat_io io, leat_addr *ret_addr)
 {
 	leat_addr addr = { ._size = sizeof(addr._storage) };
-	int r = ON_FD(io, getpeername(fd, (struct sockaddr *)&addr._storage, &addr._size));
+	int r = ON_FD(io, getpeername(fd, (struct sockaddr *)&addr._storage, &addr._size),
+		      leat__sim_peer_addr(held, &addr));
 
 	if (r == 0)
 		*ret_addr = addr;
@@ -201,10 +213,10 @@ int leat_peer_addr(leat_io io, leat_addr *ret_addr)
 
 int leat_sockopt_set(leat_io io, int level, int name, const void *value, socklen_t size)
 {
-	return ON_FD(io, setsockopt(fd, level, name, value, size));
+	return ON_FD(io, setsockopt(fd, level, name, value, size), 0);
 }
 
 int leat_sockopt_get(leat_io io, int level, int name, void *ret_value, socklen_t *size)
 {
-	return ON_FD(io, getsockopt(fd, level, name, ret_value, size));
+	return ON_FD(io, getsockopt(fd, level, name, ret_value, size), -ENOPROTOOPT);
 }

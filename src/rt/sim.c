@@ -28,7 +28,17 @@ struct leat__sim {
 	int64_t now;
 	struct leat__task *first, *last; /* runnable, oldest first */
 	uint32_t n;
+	struct leat__lock lock;
+	struct leat__list events; /* (L) soonest first */
+	struct leat__sim_part *net; /* (L) */
 };
+
+static bool is_real(void)
+{
+	const char *real = getenv("LEAT_SIM_REAL");
+
+	return real && strcmp(real, "1") == 0;
+}
 
 struct leat__sim *leat__sim_create(uint64_t seed)
 {
@@ -40,11 +50,14 @@ struct leat__sim *leat__sim_create(uint64_t seed)
 	sim->seed = seed;
 	sim->random = seed;
 	sim->now = LEAT_S;
+	leat__list_init(&sim->events);
 	return sim;
 }
 
 void leat__sim_destroy(struct leat__sim *sim)
 {
+	if (sim->net)
+		sim->net->fini(sim->net);
 	leat__free(sim, sizeof(*sim));
 }
 
@@ -75,6 +88,78 @@ uint32_t leat__sim_choose(struct leat__sim *sim, uint32_t n)
 	sim->now += CHOICE_NS;
 	sim->hash = (sim->hash ^ choice ^ (uint64_t)n << 32) * 0x100000001b3u; /* FNV-1a */
 	return choice;
+}
+
+uint64_t leat__sim_roll(struct leat__sim *sim, uint64_t n)
+{
+	if (n > UINT32_MAX || !leat__self())
+		return leat_random(n);
+	return leat__sim_choose(sim, (uint32_t)n);
+}
+
+struct leat__sim *leat__sim_io(void)
+{
+	struct leat__sim *sim = leat__rt ? leat__rt->sim : NULL;
+
+	return sim && !is_real() ? sim : NULL;
+}
+
+struct leat__sim_part **leat__sim_net(struct leat__sim *sim)
+{
+	return &sim->net;
+}
+
+void leat__sim_lock(struct leat__sim *sim)
+{
+	leat__lock_acquire(&sim->lock, LEAT__RANK_SIM);
+}
+
+void leat__sim_unlock(struct leat__sim *sim)
+{
+	leat__lock_release(&sim->lock);
+}
+
+void leat__sim_event_add(struct leat__sim *sim, struct leat__sim_event *event)
+{
+	struct leat__list *at = &sim->events;
+
+	/* From the end: most are later than all the others. */
+	while (at->prev != &sim->events &&
+	       leat__container_of(at->prev, struct leat__sim_event, node)->due > event->due)
+		at = at->prev;
+	leat__list_append(at, &event->node);
+}
+
+void leat__sim_event_remove(struct leat__sim_event *event)
+{
+	leat__list_remove(&event->node);
+}
+
+/* When the first event is due; INT64_MAX: there is none. */
+static int64_t next_event(struct leat__sim *sim)
+{
+	int64_t due = INT64_MAX;
+
+	leat__sim_lock(sim);
+	if (!leat__list_is_empty(&sim->events))
+		due = leat__container_of(sim->events.next, struct leat__sim_event, node)->due;
+	leat__sim_unlock(sim);
+	return due;
+}
+
+static void fire_events(struct leat__sim *sim)
+{
+	leat__sim_lock(sim);
+	while (!leat__list_is_empty(&sim->events)) {
+		struct leat__sim_event *event =
+			leat__container_of(sim->events.next, struct leat__sim_event, node);
+
+		if (event->due > sim->now)
+			break;
+		leat__list_remove(&event->node);
+		event->fire(event);
+	}
+	leat__sim_unlock(sim);
 }
 
 bool leat__sim_preempts(struct leat__worker *w)
@@ -143,10 +228,19 @@ struct leat__task *leat__sim_pick(struct leat__worker *w)
 
 	if (w->wheel.next <= sim->now)
 		leat__count(&w->counters.timers, leat__wheel_fire(&w->wheel, sim->now));
+	fire_events(sim);
 	gather(w);
 	if (sim->n == 0)
 		return NULL;
 	return remove_at(sim, leat__sim_choose(sim, sim->n < WINDOW ? sim->n : WINDOW));
+}
+
+/* When something will happen by itself; INT64_MAX: never. */
+static int64_t next_time(struct leat__worker *w)
+{
+	int64_t event = next_event(w->rt->sim);
+
+	return w->wheel.count > 0 && w->wheel.next < event ? w->wheel.next : event;
 }
 
 /*
@@ -158,8 +252,8 @@ static bool wait_outside(struct leat__worker *w)
 	struct leat__sim *sim = w->rt->sim;
 	int64_t step = LEAT_MS;
 
-	if (w->wheel.count > 0 && w->wheel.next - sim->now < step)
-		step = w->wheel.next - sim->now;
+	if (next_time(w) - sim->now < step)
+		step = next_time(w) - sim->now;
 	if (step <= 0)
 		return false;
 	if (!leat__poll_sleep(w, leat__clock() + step))
@@ -173,6 +267,7 @@ struct leat__task *leat__sim_find_work(struct leat__worker *w)
 {
 	struct leat__runtime *rt = w->rt;
 	struct leat__sim *sim = rt->sim;
+	int64_t next;
 
 	while (!leat__load_relaxed(&rt->stopping)) {
 		struct leat__task *t = leat__sim_pick(w);
@@ -181,10 +276,12 @@ struct leat__task *leat__sim_find_work(struct leat__worker *w)
 			return t;
 		if (leat__load_relaxed(&rt->external) > 0 && wait_outside(w))
 			continue;
-		if (w->wheel.count > 0) {
-			if (w->wheel.next > sim->now)
-				sim->now = w->wheel.next;
-			leat__wheel_fire(&w->wheel, sim->now);
+		next = next_time(w);
+		if (next != INT64_MAX) {
+			if (next > sim->now)
+				sim->now = next;
+			if (w->wheel.count > 0)
+				leat__wheel_fire(&w->wheel, sim->now);
 		} else if (leat__load_relaxed(&rt->attached) > 0) {
 			/* A real thread will push: this run is not replayable. */
 			leat__futex_wait(&w->futex, 0, leat__clock() + LEAT_MS);
@@ -200,11 +297,10 @@ struct leat__task *leat__sim_find_work(struct leat__worker *w)
 void leat__sim_real_only(const char *function)
 {
 	static uint32_t said; /* (a) */
-	const char *real = getenv("LEAT_SIM_REAL");
 
 	if (leat__likely(!leat__rt || !leat__rt->sim))
 		return;
-	if (!real || strcmp(real, "1") != 0)
+	if (!is_real())
 		leat__misuse_at(function, NULL,
 				"cannot be simulated; set LEAT_SIM_REAL=1 to allow it, then the run cannot be replayed");
 	if (!leat__exchange(&said, 1))

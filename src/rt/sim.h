@@ -23,6 +23,34 @@ struct leat__task *leat__sim_pick(struct leat__worker *w);
 struct leat__task *leat__sim_find_work(struct leat__worker *w);
 
 /*
+ * Something that happens at a time, without a task: fire is called by the scheduler, under
+ * the lock of the events.
+ */
+struct leat__sim_event {
+	struct leat__list node;	/* (L) */
+	int64_t due;		/* (L) */
+	void (*fire)(struct leat__sim_event *event);
+};
+
+/* The lock of events and of what is simulated with them; it may be held while tasks are woken. */
+void leat__sim_lock(struct leat__sim *sim);
+void leat__sim_unlock(struct leat__sim *sim);
+/* Under the lock.  Events of the same time happen in the order in which they were added. */
+void leat__sim_event_add(struct leat__sim *sim, struct leat__sim_event *event);
+/* Under the lock; event has been added, and may have fired. */
+void leat__sim_event_remove(struct leat__sim_event *event);
+
+/* The runtime's simulation, if calls on sockets are to be simulated; else NULL. */
+struct leat__sim *leat__sim_io(void);
+/* A choice for any thread: those that are not simulated do not use up the generator. */
+uint64_t leat__sim_roll(struct leat__sim *sim, uint64_t n);
+/* Where the simulated network is; freed with it by fini when the run ends. */
+struct leat__sim_part {
+	void (*fini)(struct leat__sim_part *part);
+};
+struct leat__sim_part **leat__sim_net(struct leat__sim *sim);
+
+/*
  * For a call that reaches out of the simulation: stops a simulated program by the name of the
  * function, unless LEAT_SIM_REAL=1.
  */

@@ -180,6 +180,31 @@ static int user_main(int argc, char **argv)
 	return 0;
 }
 
+/* Both ends of a connection; simulated, all in memory. */
+static int simulated_sockets(void)
+{
+	leat_io listener, client = { 0 }, server = { 0 };
+	leat_addr addr;
+	char c;
+	int r;
+
+	REQUIRE(leat_addr_parse(&addr, "127.0.0.1:80") == 0);
+	r = leat_listen(&listener, &addr, NULL);
+	if (r < 0)
+		return r;
+	r = leat_connect(&client, &addr, NULL, LEAT_FOREVER);
+	if (r == 0)
+		r = leat_accept(listener, &server, NULL, LEAT_FOREVER);
+	if (r == 0)
+		r = leat_write_all(client, "x", 1, LEAT_FOREVER, NULL);
+	if (r == 0)
+		r = leat_read_full(server, &c, 1, LEAT_FOREVER, NULL);
+	leat_io_close(client);
+	leat_io_close(server);
+	leat_io_close(listener);
+	return r;
+}
+
 static int main_task(void *arg)
 {
 	leat_local_key key;
@@ -200,6 +225,8 @@ static int main_task(void *arg)
 		r = run_program();
 	if (r == 0 && arg)
 		r = open_signals();
+	if (r == 0 && !arg)
+		r = simulated_sockets();
 	if (r == 0)
 		r = leat_dir_open(&dir, "/", LEAT_FOREVER);
 	if (r == 0)
