@@ -162,6 +162,71 @@ TEST_PLAIN(replay)
 	}
 }
 
+TEST_SIM(short_counts, 20)
+{
+	char bytes[100] = "", buf[100];
+	int64_t n;
+	leat_io io[2];
+
+	pair_at(AT, io);
+	CHECK_EQ(leat_sim_net_set(LEAT_SIM_NET(.short_one_in = 1)), 0);
+	n = leat_write(io[0], bytes, 100, LEAT_FOREVER);
+	CHECK(n >= 1 && n < 100);
+	CHECK_EQ(leat_sim_net_set(LEAT_SIM_NET(.short_one_in = 0)), 0);
+	CHECK_EQ(leat_write(io[0], bytes, (size_t)(100 - n), LEAT_FOREVER), 100 - n);
+	leat_sleep(LEAT_S);
+	CHECK_EQ(leat_sim_net_set(LEAT_SIM_NET(.short_one_in = 1)), 0);
+	n = leat_read(io[1], buf, 100, LEAT_FOREVER);
+	CHECK(n >= 1 && n < 100);
+	CHECK_EQ(leat_sim_net_set(LEAT_SIM_NET(.short_one_in = 0)), 0);
+	CHECK_EQ(leat_read(io[1], buf, 100, LEAT_FOREVER), 100 - n);
+	CHECK_EQ(leat_io_close(io[0]) + leat_io_close(io[1]), 0);
+}
+
+static int first_to_arrive;
+
+LEAT_TASK(arrival, (leat_io, io), (int, who))
+{
+	char c;
+
+	CHECK_EQ(leat_read(io, &c, 1, LEAT_FOREVER), 1);
+	if (first_to_arrive < 0)
+		first_to_arrive = who;
+}
+
+static int two_arrive(void *arg)
+{
+	leat_io a[2], b[2];
+	leat_group group;
+	int *firsts = arg;
+
+	first_to_arrive = -1;
+	pair_at(AT, a);
+	pair_at(AT, b);
+	/* Far apart, so that it is latency that decides and no choice of the scheduler. */
+	CHECK_EQ(leat_sim_net_set(LEAT_SIM_NET(.latency_min = LEAT_S, .latency_max = 99 * LEAT_S)),
+		 0);
+	make(&group);
+	CHECK_EQ(leat_go_in(&group, arrival, a[1], 0), 0);
+	CHECK_EQ(leat_go_in(&group, arrival, b[1], 1), 0);
+	CHECK_EQ(leat_write(a[0], "x", 1, LEAT_FOREVER), 1);
+	CHECK_EQ(leat_write(b[0], "x", 1, LEAT_FOREVER), 1);
+	CHECK_EQ(finish(&group), 0);
+	firsts[first_to_arrive]++;
+	CHECK_EQ(leat_io_close(a[0]) + leat_io_close(a[1]), 0);
+	CHECK_EQ(leat_io_close(b[0]) + leat_io_close(b[1]), 0);
+	return 0;
+}
+
+TEST_PLAIN(order_of_readiness)
+{
+	int firsts[2] = { 0, 0 };
+
+	CHECK_EQ(leat_sim_run(NULL, two_arrive, firsts, 1, 100, NULL), 0);
+	CHECK(firsts[0] > 20);
+	CHECK(firsts[1] > 20);
+}
+
 TEST_SIM(latency_is_virtual, 20)
 {
 	char buf[8];
