@@ -326,13 +326,21 @@ TEST_WITH(pinned, .workers = 2)
  * No-park scopes: what would park stops the program.  tests/debug/misuse.c has more.
  */
 
+LEAT_TASK(receive_nothing, (leat_chan(int), chan))
+{
+	int got;
+
+	leat_recv(chan, &got);
+}
+
 TEST_DEATH_TASK(no_park_group, "leat_group_wait(0x")
 {
+	leat_chan(int) never = leat_chan_make(int, 0);
 	leat_group group;
 
 	REQUIRE(leat_group_init(&group, NULL) == 0);
 	leat_no_park_begin();
-	CHECK_EQ(leat_go_in(&group, own_errno, 1), 0);
+	CHECK_EQ(leat_go_in(&group, receive_nothing, never), 0);
 	leat_group_wait(&group); /* its child would park, and we with it */
 }
 
