@@ -525,20 +525,35 @@ TEST(no_descriptors_left)
 	CHECK(refused > 5);
 }
 
-/* The first start makes the guardian: the same for its descriptors. */
-TEST(no_descriptors_for_the_guardian)
+static int start_once(void *arg)
+{
+	(void)arg;
+	return try_start();
+}
+
+static int start_below_each(void *arg)
 {
 	int r = -EMFILE, refused = 0;
 
+	(void)arg;
 	for (int fd = 3; fd < 100 && r == -EMFILE; fd++) {
 		r = try_start_below(fd);
 		refused += r == -EMFILE;
 		CHECK(children_of_self() <= 1);
 	}
-	if (r == -ENOSYS)
-		SKIP("no pidfd here");
-	CHECK_EQ(r, 0);
 	CHECK(refused > 5);
+	return r;
+}
+
+/*
+ * The first start of a runtime makes the guardian: the same for its descriptors.  Where
+ * processes cannot be started this is seen with descriptors to spare: an emulator wants some, too.
+ */
+TEST_PLAIN(no_descriptors_for_the_guardian)
+{
+	if (leat_run(NULL, start_once, NULL) == -ENOSYS)
+		SKIP("no pidfd here");
+	CHECK_EQ(leat_run(NULL, start_below_each, NULL), 0);
 }
 
 static int too_many_processes(void *arg)
