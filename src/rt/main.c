@@ -56,28 +56,32 @@ static void on_fault(int sig, siginfo_t *info, void *context)
 
 enum { SIGNAL_STACK = 64 * 1024 };
 
-/* Handlers run here, never on a task's stack.  Kept for the thread's life. */
+/* Handlers run here, never on a task's stack.  Kept while the thread is a worker. */
+static __thread void *own_signal_stack;
+static __thread stack_t signal_stack_before; /* the program's, or a sanitizer's */
+
 static void signal_stack(void *ctx, int worker)
 {
 	stack_t stack = { .ss_size = SIGNAL_STACK };
 
 	(void)ctx;
 	(void)worker;
-	stack.ss_sp = leat__process_alloc(SIGNAL_STACK);
+	own_signal_stack = stack.ss_sp = leat__process_alloc(SIGNAL_STACK);
 	if (!stack.ss_sp)
 		leat__log("no memory for a signal stack; a stack overflow will not be reported");
 	else
-		sigaltstack(&stack, NULL);
+		sigaltstack(&stack, &signal_stack_before);
 }
 
 static void signal_stack_free(void *ctx, int worker)
 {
-	stack_t off = { .ss_flags = SS_DISABLE }, old;
-
 	(void)ctx;
 	(void)worker;
-	if (sigaltstack(&off, &old) == 0 && !(old.ss_flags & SS_DISABLE))
-		leat__process_free(old.ss_sp);
+	if (!own_signal_stack)
+		return;
+	sigaltstack(&signal_stack_before, NULL);
+	leat__process_free(own_signal_stack);
+	own_signal_stack = NULL;
 }
 
 static void handle(int sig, void (*handler)(int), void (*action)(int, siginfo_t *, void *))

@@ -259,6 +259,19 @@ static int main_task(void *arg)
 	return r;
 }
 
+/* A program that has a signal stack of its own: neither freed nor lost. */
+static void main_with_signal_stack(void)
+{
+	static char own[64 * 1024];
+	stack_t stack = { .ss_sp = own, .ss_size = sizeof(own) }, before, after;
+
+	REQUIRE(sigaltstack(&stack, &before) == 0);
+	/* Without its signal stacks a program runs all the same, and says so. */
+	CHECK_EQ(leat_main_run(user_main, 0, NULL), 0);
+	REQUIRE(sigaltstack(&before, &after) == 0);
+	CHECK(after.ss_sp == own);
+}
+
 static int scenario(void)
 {
 	leat_options o = { .size = sizeof(o),
@@ -267,8 +280,7 @@ static int scenario(void)
 	int r = leat_run(&o, main_task, &o);
 	int r2 = leat_sim_run(&o, main_task, NULL, 7, 1, NULL);
 
-	/* Without its signal stacks a program runs all the same, and says so. */
-	CHECK_EQ(leat_main_run(user_main, 0, NULL), 0);
+	main_with_signal_stack();
 	CHECK_EQ(atomic_load(&bytes_out), 0);
 	return r < 0 ? r : r2;
 }
