@@ -11,6 +11,8 @@
  * -ETIMEDOUT, -EAGAIN (no thread for the pool).  leat_io_close says nothing of what could not be
  * written: leat_fsync does.  It closes the descriptor at once; a network file system may take
  * its time then, unless leat_fsync came before.
+ *
+ * Under simulation the files are in memory: see leat/sim.h.
  */
 #ifndef LEAT_FILE_H
 #define LEAT_FILE_H

@@ -8,8 +8,13 @@
  * Stream sockets are simulated, too: listeners and connections of TCP and Unix
  * addresses (all addresses, of whatever host, are in the one process), with latency,
  * short counts and faults from the seed.  They have no descriptor; socket options are
- * accepted and mean nothing.  With LEAT_SIM_REAL=1 they are the kernel's.  Datagrams,
- * socket pairs, files and adopted descriptors are always the kernel's.
+ * accepted and mean nothing.  Datagrams, socket pairs and adopted descriptors are always the
+ * kernel's.
+ *
+ * Files (leat/file.h) are simulated as well: on a disk in memory that each run finds empty,
+ * with latency, short counts and faults from the seed.  The directories on the way to a new file
+ * are made with it; there are no links and no permissions.  Paths that begin with /dev,
+ * /proc or /sys stay the kernel's.  With LEAT_SIM_REAL=1 all sockets and files are the kernel's.
  *
  * Calls that cannot be simulated stop the program by name; LEAT_SIM_REAL=1
  * allows them and says that the run cannot be replayed.
@@ -40,6 +45,20 @@ typedef struct leat_sim_net {
 
 #define LEAT_SIM_NET(...) (&(const leat_sim_net){ .size = sizeof(leat_sim_net), __VA_ARGS__ })
 
+/*
+ * What the simulated disk does.  A run starts with a latency of 20 us to 2 ms, one count in 8
+ * short, no -EIO, room for 1 GiB.
+ */
+typedef struct leat_sim_disk {
+	size_t size;		/* sizeof(leat_sim_disk) */
+	int64_t latency_min, latency_max; /* ns; of each call but leat_io_close and leat_dir_next */
+	uint32_t short_one_in;	/* reads and writes that are cut short: one in so many; 0: none */
+	uint32_t error_one_in;	/* calls that find -EIO, and do nothing; 0: none */
+	uint64_t capacity;	/* bytes in all files; then -ENOSPC; 0: 1 GiB */
+} leat_sim_disk;
+
+#define LEAT_SIM_DISK(...) (&(const leat_sim_disk){ .size = sizeof(leat_sim_disk), __VA_ARGS__ })
+
 LEAT_BEGIN_DECLS
 
 /*
@@ -61,6 +80,9 @@ LEAT_API uint64_t leat_sim_seed(void);
  * it does nothing.  0, or -ENOMEM.  Does not block.
  */
 LEAT_API int leat_sim_net_set(const leat_sim_net *net);
+
+/* The same for its disk.  What is on it stays, also if it is more than the capacity. */
+LEAT_API int leat_sim_disk_set(const leat_sim_disk *disk);
 
 /* A number below n (n > 0) from the run's generator: replays under simulation, random otherwise. */
 LEAT_API uint64_t leat_random(uint64_t n);

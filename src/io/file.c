@@ -1,8 +1,9 @@
 /*
  * Files: every system call runs on a thread of the pool (rt/blocking.c), as what a poller
  * says of files is of no use: they are always ready, and reading waits all the same.
+ * Under simulation they are those of sim_disk.c.
  */
-#include <leat/file.h>
+#include "io/file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "io/io.h"
+#include "io/sim_disk.h"
 #include "port/sys.h"
 #include "rt/blocking.h"
 
@@ -61,6 +63,8 @@ int64_t leat__io_block(struct leat__io *io, int64_t deadline,
 {
 	struct attempt attempt = { io, fn, arg };
 
+	if (leat__sim_is_file(io))
+		return leat__sim_disk_call(run_attempt, &attempt, deadline);
 	return leat__blocking(run_attempt, &attempt, deadline);
 }
 
@@ -75,30 +79,6 @@ int leat__file_adopt(leat_io *ret_io, int fd, unsigned flags)
 	return 0;
 }
 
-/* open(2) may wait for a disk, or for the other end of a FIFO. */
-struct open_call {
-	const char *path;
-	int flags;
-	mode_t mode;
-	leat_io io;
-};
-
-static int64_t run_open(void *arg)
-{
-	struct open_call *call = arg;
-	int64_t fd, r;
-
-	do
-		fd = LEAT__SYS(open(call->path, call->flags | O_CLOEXEC, call->mode));
-	while (fd == -EINTR);
-	if (fd < 0)
-		return fd;
-	r = leat_io_adopt(&call->io, (int)fd, 0);
-	if (r < 0)
-		close((int)fd);
-	return r;
-}
-
 static void check_path(const char *function, const char *path)
 {
 	leat__check_fork(function, NULL);
@@ -106,15 +86,40 @@ static void check_path(const char *function, const char *path)
 		leat__misuse_at(function, NULL, "the path is NULL");
 }
 
+/* real on a thread of the pool: a disk may take its time, or the other end of a FIFO. */
+static int64_t on_path(struct leat__path_call *call, int64_t deadline, int64_t (*real)(void *call),
+		       int64_t (*simulated)(void *call))
+{
+	if (leat__sim_has(call->path) || (call->to && leat__sim_has(call->to)))
+		return leat__sim_disk_call(simulated, call, deadline);
+	return leat__blocking(real, call, deadline);
+}
+
+static int64_t run_open(void *arg)
+{
+	struct leat__path_call *call = arg;
+	int64_t fd, r;
+
+	do
+		fd = LEAT__SYS(open(call->path, call->flags | O_CLOEXEC, call->mode));
+	while (fd == -EINTR);
+	if (fd < 0)
+		return fd;
+	r = leat_io_adopt(&call->ret_io, (int)fd, 0);
+	if (r < 0)
+		close((int)fd);
+	return r;
+}
+
 int leat_open(leat_io *ret_io, const char *path, int flags, mode_t mode, int64_t deadline)
 {
-	struct open_call call = { .path = path, .flags = flags, .mode = mode };
+	struct leat__path_call call = { .path = path, .flags = flags, .mode = mode };
 	int r;
 
 	check_path(__func__, path);
-	r = (int)leat__blocking(run_open, &call, deadline);
+	r = (int)on_path(&call, deadline, run_open, leat__sim_open);
 	if (r == 0)
-		*ret_io = call.io;
+		*ret_io = call.ret_io;
 	return r;
 }
 
@@ -128,6 +133,8 @@ static int64_t try_pread(struct leat__io *io, void *arg)
 {
 	struct span *s = arg;
 
+	if (leat__sim_is_file(io))
+		return leat__sim_pread(io, s->buf, s->n, s->offset);
 	return LEAT__SYS(pread(io->fd, s->buf, s->n, s->offset));
 }
 
@@ -135,13 +142,15 @@ static int64_t try_pwrite(struct leat__io *io, void *arg)
 {
 	struct span *s = arg;
 
+	if (leat__sim_is_file(io))
+		return leat__sim_pwrite(io, s->buf, s->n, s->offset);
 	return LEAT__SYS(pwrite(io->fd, s->buf, s->n, s->offset));
 }
 
 static int64_t try_fsync(struct leat__io *io, void *arg)
 {
 	(void)arg;
-	return LEAT__SYS(fsync(io->fd));
+	return leat__sim_is_file(io) ? 0 : LEAT__SYS(fsync(io->fd));
 }
 
 /* Of handles that have no descriptor the kernel says -EBADF. */
@@ -190,80 +199,82 @@ int leat_fsync(leat_io io, int64_t deadline)
 	return (int)on_handle(io, deadline, try_fsync, NULL);
 }
 
-struct path_call {
-	const char *path, *to;
-};
-
 static int64_t run_rename(void *arg)
 {
-	struct path_call *call = arg;
+	struct leat__path_call *call = arg;
 
 	return LEAT__SYS(rename(call->path, call->to));
 }
 
 static int64_t run_unlink(void *arg)
 {
-	struct path_call *call = arg;
+	struct leat__path_call *call = arg;
 
 	return LEAT__SYS(unlink(call->path));
 }
 
 int leat_rename(const char *from, const char *to, int64_t deadline)
 {
-	struct path_call call = { from, to };
+	struct leat__path_call call = { .path = from, .to = to };
 
 	check_path(__func__, from);
 	check_path(__func__, to);
-	return (int)leat__blocking(run_rename, &call, deadline);
+	return (int)on_path(&call, deadline, run_rename, leat__sim_rename);
 }
 
 int leat_unlink(const char *path, int64_t deadline)
 {
-	struct path_call call = { path, NULL };
+	struct leat__path_call call = { .path = path };
 
 	check_path(__func__, path);
-	return (int)leat__blocking(run_unlink, &call, deadline);
+	return (int)on_path(&call, deadline, run_unlink, leat__sim_unlink);
 }
 
-struct leat_dir {
-	int fd;
-	size_t at, filled;	/* in buf */
-	char buf[32 * 1024] __attribute__((aligned(8))); /* struct dirent64 of any length */
-};
+enum { DIR_BUFFER = 32 * 1024 };
+
+leat_dir *leat__dir_new(int fd, size_t size)
+{
+	leat_dir *dir = leat__alloc(sizeof(*dir) + size);
+
+	if (!dir)
+		return NULL;
+	dir->fd = fd;
+	dir->size = size;
+	dir->at = dir->filled = 0;
+	return dir;
+}
 
 static int64_t run_dir_open(void *arg)
 {
-	struct path_call *call = arg;
+	struct leat__path_call *call = arg;
+	int64_t fd = LEAT__SYS(open(call->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 
-	return LEAT__SYS(open(call->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	if (fd < 0)
+		return fd;
+	call->ret_dir = leat__dir_new((int)fd, DIR_BUFFER);
+	if (call->ret_dir)
+		return 0;
+	close((int)fd);
+	return -ENOMEM;
 }
 
 static int64_t run_dir_read(void *arg)
 {
 	leat_dir *dir = arg;
 
-	return LEAT__SYS(getdents64(dir->fd, dir->buf, sizeof(dir->buf)));
+	return LEAT__SYS(getdents64(dir->fd, dir->buf, dir->size));
 }
 
 int leat_dir_open(leat_dir **ret_dir, const char *path, int64_t deadline)
 {
-	struct path_call call = { path, NULL };
-	leat_dir *dir;
-	int64_t fd;
+	struct leat__path_call call = { .path = path };
+	int r;
 
 	check_path(__func__, path);
-	dir = leat__alloc(sizeof(*dir));
-	if (!dir)
-		return -ENOMEM;
-	fd = leat__blocking(run_dir_open, &call, deadline);
-	if (fd < 0) {
-		leat__free(dir, sizeof(*dir));
-		return (int)fd;
-	}
-	dir->fd = (int)fd;
-	dir->at = dir->filled = 0;
-	*ret_dir = dir;
-	return 0;
+	r = (int)on_path(&call, deadline, run_dir_open, leat__sim_dir_open);
+	if (r == 0)
+		*ret_dir = call.ret_dir;
+	return r;
 }
 
 int leat_dir_next(leat_dir *dir, leat_dir_entry *ret_entry, int64_t deadline)
@@ -276,6 +287,8 @@ int leat_dir_next(leat_dir *dir, leat_dir_entry *ret_entry, int64_t deadline)
 		int64_t r;
 
 		if (dir->at == dir->filled) {
+			if (dir->fd < 0)
+				return 0;
 			r = leat__blocking(run_dir_read, dir, deadline);
 			if (r <= 0)
 				return (int)r;
@@ -296,6 +309,7 @@ void leat_dir_close(leat_dir *dir)
 	if (!dir)
 		return;
 	leat__check_fork(__func__, dir);
-	close(dir->fd);
-	leat__free(dir, sizeof(*dir));
+	if (dir->fd >= 0)
+		close(dir->fd);
+	leat__free(dir, sizeof(*dir) + dir->size);
 }

@@ -12,6 +12,15 @@
 
 struct leat__io;
 
+static inline size_t leat__iov_size(const struct iovec *iov, int count)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < count; i++)
+		n += iov[i].iov_len;
+	return n;
+}
+
 /*
  * What the kinds of handles do differently.  read and write try once and never wait:
  * a count, or a negative error; -EAGAIN: leat__io_event will say when to try again.
@@ -80,7 +89,10 @@ int64_t leat__io_wait(struct leat__io *io, uint32_t what, int64_t deadline);
 /* Sleeps until then: 0; LEAT_ECLOSED as soon as io is closed, or -ECANCELED. */
 int leat__io_pause(struct leat__io *io, int64_t until);
 
-/* Handles of files: file.c.  Runs fn(io, arg) on a thread of the pool; its result. */
+/*
+ * Handles of files: file.c.  Runs fn(io, arg) on a thread of the pool, or in the time of a
+ * simulated disk; its result.
+ */
 int64_t leat__io_block(struct leat__io *io, int64_t deadline,
 		       int64_t (*fn)(struct leat__io *io, void *arg), void *arg);
 int leat__file_adopt(leat_io *ret_io, int fd, unsigned flags);

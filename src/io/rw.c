@@ -38,13 +38,11 @@ static int64_t transfer(leat_io handle, const struct iovec *iov, int count, bool
 {
 	struct transfer t = { iov, count };
 	struct leat__io *io = leat__io_hold(handle);
-	size_t all = 0;
+	size_t all = leat__iov_size(iov, count);
 	int64_t r;
 
 	if (!io)
 		return LEAT_ECLOSED;
-	for (int i = 0; i < count; i++)
-		all += iov[i].iov_len;
 	if (all == 0)
 		r = 0;
 	else if (write)

@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "io/sim_fault.h"
+
 enum kind {
 	DATA,
 	END,			/* no more bytes */
@@ -159,17 +161,12 @@ void leat__sim_end_close(struct leat__sim_end *end)
 		notify(peer_of(end), unread ? RESET : GONE);
 }
 
-static bool happens(struct leat__sim *sim, uint32_t one_in)
-{
-	return one_in > 0 && leat__sim_roll(sim, one_in) == 0;
-}
-
 /* A fault, or what has happened before.  0: none. */
 static int failure(struct leat__sim_end *end, const leat_sim_net *net)
 {
 	int r = end->error;
 
-	if (r == 0 && !end->reset && happens(end->conn->sim, net->reset_one_in)) {
+	if (r == 0 && !end->reset && leat__sim_happens(end->conn->sim, net->reset_one_in)) {
 		r = -ECONNRESET;
 		end->reset = end->peer_gone = true;
 		drop_all(end);
@@ -177,22 +174,6 @@ static int failure(struct leat__sim_end *end, const leat_sim_net *net)
 	}
 	end->error = 0;
 	return r;
-}
-
-static size_t total(const struct iovec *iov, int count)
-{
-	size_t n = 0;
-
-	for (int i = 0; i < count; i++)
-		n += iov[i].iov_len;
-	return n;
-}
-
-static size_t shortened(struct leat__sim_end *end, const leat_sim_net *net, size_t n)
-{
-	if (n > 1 && happens(end->conn->sim, net->short_one_in))
-		return 1 + (size_t)leat__sim_roll(end->conn->sim, n - 1);
-	return n;
 }
 
 /* Up to n bytes of what has arrived, to buf. */
@@ -230,7 +211,7 @@ static int64_t read_locked(struct leat__sim_end *end, const leat_sim_net *net,
 		return 0;
 	if (!p || !p->arrived)
 		return -EAGAIN;
-	left = shortened(end, net, total(iov, count));
+	left = leat__sim_shortened(end->conn->sim, net->short_one_in, leat__iov_size(iov, count));
 	for (int i = 0; i < count && left > 0; i++) {
 		size_t n = iov[i].iov_len < left ? iov[i].iov_len : left;
 
@@ -276,7 +257,7 @@ static int64_t write_locked(struct leat__sim_end *end, const leat_sim_net *net,
 			    const struct iovec *iov, int count)
 {
 	struct leat__sim_end *to = peer_of(end);
-	size_t n = total(iov, count);
+	size_t n = leat__iov_size(iov, count);
 	int r = failure(end, net);
 
 	if (r < 0)
@@ -290,7 +271,8 @@ static int64_t write_locked(struct leat__sim_end *end, const leat_sim_net *net,
 		return -EAGAIN;
 	if (n > net->buffer - to->used)
 		n = net->buffer - to->used;
-	return send_bytes(to, iov, count, shortened(end, net, n));
+	n = leat__sim_shortened(end->conn->sim, net->short_one_in, n);
+	return send_bytes(to, iov, count, n);
 }
 
 static int64_t sim_write(struct leat__io *io, const struct iovec *iov, int count)

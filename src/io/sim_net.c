@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "io/sim_fault.h"
 #include "io/socket.h"
 
 enum { PORT_FIRST = 32768, PORT_LAST = 60999, BUFFER = 65536, BACKLOG_MAX = 4096 };
@@ -41,7 +42,7 @@ static void network_fini(struct leat__sim_part *part)
 
 struct leat__sim_network *leat__sim_network(struct leat__sim *sim)
 {
-	struct leat__sim_part **where = leat__sim_net(sim);
+	struct leat__sim_part **where = leat__sim_part(sim, LEAT__SIM_NET);
 	struct leat__sim_network *net;
 
 	if (*where)
@@ -86,9 +87,8 @@ int leat_sim_net_set(const leat_sim_net *options)
 int64_t leat__sim_latency(struct leat__sim *sim)
 {
 	const leat_sim_net *net = &leat__sim_network(sim)->options;
-	uint64_t spread = (uint64_t)(net->latency_max - net->latency_min);
 
-	return net->latency_min + (spread > 0 ? (int64_t)leat__sim_roll(sim, spread + 1) : 0);
+	return leat__sim_between(sim, net->latency_min, net->latency_max);
 }
 
 /* The bytes of an IP address, 4 or 16. */

@@ -30,7 +30,7 @@ struct leat__sim {
 	uint32_t n;
 	struct leat__lock lock;
 	struct leat__list events; /* (L) soonest first */
-	struct leat__sim_part *net; /* (L) */
+	struct leat__sim_part *part[LEAT__SIM_PARTS]; /* (L) */
 };
 
 static bool is_real(void)
@@ -56,8 +56,9 @@ struct leat__sim *leat__sim_create(uint64_t seed)
 
 void leat__sim_destroy(struct leat__sim *sim)
 {
-	if (sim->net)
-		sim->net->fini(sim->net);
+	for (int i = 0; i < LEAT__SIM_PARTS; i++)
+		if (sim->part[i])
+			sim->part[i]->fini(sim->part[i]);
 	leat__free(sim, sizeof(*sim));
 }
 
@@ -104,9 +105,9 @@ struct leat__sim *leat__sim_io(void)
 	return sim && !is_real() ? sim : NULL;
 }
 
-struct leat__sim_part **leat__sim_net(struct leat__sim *sim)
+struct leat__sim_part **leat__sim_part(struct leat__sim *sim, enum leat__sim_part_kind kind)
 {
-	return &sim->net;
+	return &sim->part[kind];
 }
 
 void leat__sim_lock(struct leat__sim *sim)

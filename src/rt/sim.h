@@ -40,15 +40,17 @@ void leat__sim_event_add(struct leat__sim *sim, struct leat__sim_event *event);
 /* Under the lock; event has been added, and may have fired. */
 void leat__sim_event_remove(struct leat__sim_event *event);
 
-/* The runtime's simulation, if calls on sockets are to be simulated; else NULL. */
+/* The runtime's simulation, if sockets and files are to be simulated; else NULL. */
 struct leat__sim *leat__sim_io(void);
 /* A choice for any thread: those that are not simulated do not use up the generator. */
 uint64_t leat__sim_roll(struct leat__sim *sim, uint64_t n);
-/* Where the simulated network is; freed with it by fini when the run ends. */
+/* What is simulated above the runtime; freed by fini when the run ends. */
 struct leat__sim_part {
 	void (*fini)(struct leat__sim_part *part);
 };
-struct leat__sim_part **leat__sim_net(struct leat__sim *sim);
+enum leat__sim_part_kind { LEAT__SIM_NET, LEAT__SIM_DISK, LEAT__SIM_PARTS };
+/* Under the lock: where it is. */
+struct leat__sim_part **leat__sim_part(struct leat__sim *sim, enum leat__sim_part_kind kind);
 
 /*
  * For a call that reaches out of the simulation: stops a simulated program by the name of the

@@ -5,6 +5,7 @@
  * The sites count themselves (rt/fault.h), and the test counts them in the
  * source, so a site that the scenario does not pass fails the test.
  */
+#include <fcntl.h>
 #include <glob.h>
 #include <pthread.h>
 #include <signal.h>
@@ -205,6 +206,24 @@ static int simulated_sockets(void)
 	return r;
 }
 
+/* The disk, a directory, a file, a handle, bytes, a list. */
+static int simulated_files(void)
+{
+	leat_dir *dir;
+	leat_io io;
+	int r = leat_open(&io, "/a/b", O_RDWR | O_CREAT, 0600, LEAT_FOREVER);
+
+	if (r < 0)
+		return r;
+	r = leat_write_all(io, "x", 1, LEAT_FOREVER, NULL);
+	if (r == 0)
+		r = leat_dir_open(&dir, "/a", LEAT_FOREVER);
+	if (r == 0)
+		leat_dir_close(dir);
+	leat_io_close(io);
+	return r;
+}
+
 static int main_task(void *arg)
 {
 	leat_local_key key;
@@ -227,6 +246,8 @@ static int main_task(void *arg)
 		r = open_signals();
 	if (r == 0 && !arg)
 		r = simulated_sockets();
+	if (r == 0 && !arg)
+		r = simulated_files();
 	if (r == 0)
 		r = leat_dir_open(&dir, "/", LEAT_FOREVER);
 	if (r == 0)

@@ -321,16 +321,27 @@ static int hold_worker(void *arg)
 	return 0;
 }
 
+/* Of the simulated disk: a path that begins where the program is. */
+static int simulated_file(void *arg)
+{
+	leat_io io;
+
+	(void)arg;
+	TRY(leat_open(&io, "file", O_WRONLY | O_CREAT, 0600, LEAT_FOREVER));
+	return leat_io_close(io);
+}
+
 static const struct scenario {
 	int (*main_task)(void *arg);
 	int workers;
-} scenarios[] = { { everything, 2 }, { hold_worker, 1 } };
+	uint64_t sim_seed;
+} scenarios[] = { { everything, 2, 0 }, { hold_worker, 1, 0 }, { simulated_file, 1, 7 } };
 
 enum { SCENARIOS = sizeof(scenarios) / sizeof(scenarios[0]) };
 
 static int run(const struct scenario *scenario)
 {
-	return leat_run(LEAT_OPTIONS(.workers = scenario->workers,
+	return leat_run(LEAT_OPTIONS(.workers = scenario->workers, .sim_seed = scenario->sim_seed,
 				     .allocator = { counted_alloc, counted_release, NULL }),
 			scenario->main_task, NULL);
 }
@@ -456,7 +467,7 @@ static int processes_main(void *arg)
 /* As with vm.memfd_noexec=2: processes start all the same. */
 TEST_PLAIN(no_executable_memory)
 {
-	const struct scenario scenario = { processes_main, 2 };
+	const struct scenario scenario = { processes_main, 2, 0 };
 	struct leat__sys_site *found = NULL;
 
 	REQUIRE(leat_run(NULL, try_process, NULL) == 0);
