@@ -21,7 +21,8 @@ static int64_t socket_read(struct leat__io *io, const struct iovec *iov, int cou
 				  .msg_iovlen = (size_t)count };
 
 	if (count == 1)
-		return LEAT__SYS(recv(io->fd, iov->iov_base, iov->iov_len, MSG_DONTWAIT));
+		return LEAT__SYS(leat__sys_recv(io->fd, iov->iov_base, iov->iov_len,
+						MSG_DONTWAIT));
 	return LEAT__SYS(recvmsg(io->fd, &message, MSG_DONTWAIT));
 }
 
@@ -31,8 +32,8 @@ static int64_t socket_write(struct leat__io *io, const struct iovec *iov, int co
 				  .msg_iovlen = (size_t)count };
 
 	if (count == 1)
-		return LEAT__SYS(send(io->fd, iov->iov_base, iov->iov_len,
-				      MSG_DONTWAIT | MSG_NOSIGNAL));
+		return LEAT__SYS(leat__sys_send(io->fd, iov->iov_base, iov->iov_len,
+						MSG_DONTWAIT | MSG_NOSIGNAL));
 	return LEAT__SYS(sendmsg(io->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 

@@ -49,10 +49,19 @@ struct table {
 	struct leat__io *chunk[CHUNKS_MAX]; /* (c) below nchunks */
 };
 
+static void pollable_prefetch(const struct leat__pollable *p)
+{
+	const struct leat__io *io = leat__container_of(p, const struct leat__io, pollable);
+
+	__builtin_prefetch(leat__load_relaxed(&io->reader), 1);
+}
+
 static void pollable_ready(struct leat__pollable *p, uint32_t what)
 {
 	leat__io_event(leat__container_of(p, struct leat__io, pollable), what);
 }
+
+static const struct leat__pollable_ops pollable_ops = { pollable_ready, pollable_prefetch };
 
 static void table_fini(struct leat__runtime *rt)
 {
@@ -96,7 +105,7 @@ static void add_chunk(struct table *table, struct leat__io *slots)
 		struct leat__io *io = &slots[i];
 
 		memset(io, 0, sizeof(*io));
-		io->pollable.ready = pollable_ready;
+		io->pollable.ops = &pollable_ops;
 		leat__list_init(&io->readers);
 		leat__list_init(&io->writers);
 		leat__list_init(&io->pausers);
@@ -318,8 +327,10 @@ static int block(struct leat__io *io, uint32_t what, struct leat__task *me, int6
 	leat__arm(me, true);
 	if (what == 0)
 		leat__list_append(&io->pausers, &reader.node);
-	if (what & LEAT__READABLE)
+	if (what & LEAT__READABLE) {
 		leat__list_append(&io->readers, &reader.node);
+		leat__store_relaxed(&io->reader, me);
+	}
 	if (what & LEAT__WRITABLE)
 		leat__list_append(&io->writers, &writer.node);
 	if (io->ops->external)

@@ -51,6 +51,7 @@ struct leat__io {
 	int fd;			/* (c) -1: none */
 	uint32_t flags;		/* (c) LEAT_IO_INHERITED */
 	struct leat__list readers; /* (L) leat__waiter */
+	struct leat__task *reader; /* (a) of the last of them, to be prefetched; may be gone */
 
 	struct leat__list writers, pausers; /* (L) the same */
 	void *ctx;		/* (c) of the kind */

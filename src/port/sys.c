@@ -2,6 +2,9 @@
 
 #include <errno.h>
 #include <leat/base.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 __attribute__((noinline)) int64_t leat__sys_result(int64_t r)
 {
@@ -22,6 +25,29 @@ __attribute__((noinline)) void leat_set_errno(int error)
 	errno = error;
 	__asm__ volatile("" : : : "memory");
 }
+
+/* The sanitizers know libc's functions, and what those read and write. */
+#if defined(LEAT__ASAN) || defined(LEAT__TSAN) || !defined(SYS_recvfrom)
+int64_t leat__sys_recv(int fd, void *buf, size_t n, int flags)
+{
+	return recv(fd, buf, n, flags);
+}
+
+int64_t leat__sys_send(int fd, const void *buf, size_t n, int flags)
+{
+	return send(fd, buf, n, flags);
+}
+#else
+int64_t leat__sys_recv(int fd, void *buf, size_t n, int flags)
+{
+	return syscall(SYS_recvfrom, fd, buf, n, flags, NULL, NULL);
+}
+
+int64_t leat__sys_send(int fd, const void *buf, size_t n, int flags)
+{
+	return syscall(SYS_sendto, fd, buf, n, flags, NULL, 0);
+}
+#endif
 
 #ifdef LEAT_FAULTS
 /* The linker's names for the ends of the section. */

@@ -86,9 +86,14 @@ static void hand_out(const struct leat__event *events, int n)
 	for (int i = 0; i < n; i++) {
 		struct leat__pollable *p = events[i].data;
 
-		if (i + AHEAD < n)
-			__builtin_prefetch(events[i + AHEAD].data, 1);
-		p->ready(p, events[i].what);
+		if (i + 2 * AHEAD < n)
+			__builtin_prefetch(events[i + 2 * AHEAD].data, 1);
+		if (i + AHEAD < n) {
+			const struct leat__pollable *next = events[i + AHEAD].data;
+
+			next->ops->prefetch(next);
+		}
+		p->ops->ready(p, events[i].what);
 	}
 }
 

@@ -11,10 +11,14 @@
  * What is registered for a descriptor.  ready() is called with what has become
  * possible, on a worker or the watchdog, with no lock held; it makes tasks ready and nothing else.
  * It may still be called once after leat__poll_remove, so the memory must
- * stay until the runtime stops.
+ * stay until the runtime stops.  prefetch() fetches from memory what ready() is going to use,
+ * but for p itself, which has been fetched.
  */
 struct leat__pollable {
-	void (*ready)(struct leat__pollable *p, uint32_t what);
+	const struct leat__pollable_ops {
+		void (*ready)(struct leat__pollable *p, uint32_t what);
+		void (*prefetch)(const struct leat__pollable *p);
+	} *ops;
 };
 
 /* Registers fd.  0, -EPERM (it cannot be polled), -EEXIST or another negative errno. */
