@@ -99,6 +99,13 @@ LEAT_API size_t leat_channel_cap(const leat_channel *chan);
 LEAT_API bool leat_channel_is_closed(const leat_channel *chan);
 
 /*
+ * How many elements have ever gone in, and come out: received, or dropped.  One instant's: as if it
+ * were itself a send or receive, so who calls it after a send has returned sees that.  The pointers
+ * may be NULL.  Never blocks.
+ */
+LEAT_API void leat_channel_totals(leat_channel *chan, uint64_t *ret_sent, uint64_t *ret_received);
+
+/*
  * A wait without a stack: when an element can be received (or the channel is
  * closed), fn runs as a task of group with it.  result: 0 or LEAT_ECLOSED;
  * elem: the element, the function's to own on 0, valid until it returns.

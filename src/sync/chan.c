@@ -167,6 +167,7 @@ static inline __attribute__((always_inline)) int send_locked(leat_channel *c, co
 	    (w = claim_first(&c->recvq, &c->nrecv, me)) != NULL) {
 		copy(w->elem, elem, c->elem_size);
 		push_wake(wake, w, 0);
+		c->sent++;
 		return 0;
 	}
 	if (c->count == c->cap)
@@ -176,6 +177,7 @@ static inline __attribute__((always_inline)) int send_locked(leat_channel *c, co
 		tail -= c->cap;
 	copy(slot(c, tail), elem, c->elem_size);
 	leat__store_relaxed(&c->count, c->count + 1);
+	c->sent++;
 	changed(c);
 	return 0;
 }
@@ -194,6 +196,7 @@ static inline void refill(leat_channel *c, struct leat__task *me, struct leat__t
 		tail -= c->cap;
 	copy(slot(c, tail), w->elem, c->elem_size);
 	leat__store_relaxed(&c->count, c->count + 1);
+	c->sent++;
 	push_wake(wake, w, 0);
 }
 
@@ -214,6 +217,7 @@ static inline __attribute__((always_inline)) int recv_locked(leat_channel *c, vo
 	if (c->nsend > 0 && c->flags == 0 &&
 	    (w = claim_first(&c->sendq, &c->nsend, me)) != NULL) {
 		copy(elem, w->elem, c->elem_size);
+		c->sent++;
 		push_wake(wake, w, 0);
 		return 0;
 	}
@@ -593,6 +597,22 @@ bool leat_channel_is_closed(const leat_channel *c)
 {
 	check(__func__, c);
 	return leat__load_acquire(&c->flags) & LEAT__CH_CLOSED;
+}
+
+void leat_channel_totals(leat_channel *c, uint64_t *ret_sent, uint64_t *ret_received)
+{
+	struct leat__worker *w = leat__self();
+	uint64_t sent, received;
+
+	check(__func__, c);
+	leat__chan_lock(c, w);
+	sent = c->sent;
+	received = sent - c->count;
+	leat__chan_unlock(c, w);
+	if (ret_sent)
+		*ret_sent = sent;
+	if (ret_received)
+		*ret_received = received;
 }
 
 /* A receive without a stack; the record's object is the channel. */

@@ -15,6 +15,7 @@ struct leat_channel {
 	size_t cap;		/* (c) */
 	size_t count;		/* (L, a) elements buffered */
 	size_t head;		/* (L) index of the oldest */
+	uint64_t sent;		/* (L) elements, ever */
 	struct leat__list recvq, sendq; /* (L) leat__waiter */
 	uint32_t nrecv, nsend;	/* (L, a) their lengths */
 	uint32_t refs;		/* (a) */

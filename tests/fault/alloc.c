@@ -12,6 +12,8 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include <leat/extend.h>
+
 #include "rt/fault.h"
 #include "test.h"
 
@@ -157,6 +159,15 @@ static int open_signals(void)
 	return r;
 }
 
+/* For libraries on top. */
+static int alloc_for_user(void)
+{
+	void *p = leat_alloc(10);
+
+	leat_free(p, 10);
+	return p ? 0 : -ENOMEM;
+}
+
 static void *attach(void *ret_result)
 {
 	*(int *)ret_result = leat_thread_attach();
@@ -233,7 +244,7 @@ static int main_task(void *arg)
 	int results[4], r;
 	leat_group g;
 
-	r = arg ? attach_thread() : 0;
+	r = arg ? attach_thread() : alloc_for_user();
 	if (r == 0)
 		r = drop_large();
 	if (r == 0)

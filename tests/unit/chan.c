@@ -148,3 +148,56 @@ TEST_BOTH(on_recv_of_all_sizes, 5)
 	}
 	CHECK_EQ(received, 2 * 65);
 }
+
+static int count_element(void *arg, int result, void *elem)
+{
+	(void)elem;
+	CHECK_EQ(result, 0);
+	__atomic_fetch_add((int *)arg, 1, __ATOMIC_RELAXED);
+	return 0;
+}
+
+LEAT_TASK(send_four, (leat_channel *, c))
+{
+	int four[4] = { 0 };
+
+	CHECK_EQ(leat_channel_send_n(c, four, 4, LEAT_FOREVER), 4);
+}
+
+/* What went in, whichever way, and what came out or was dropped. */
+TEST_BOTH(totals, 20)
+{
+	leat_channel *c = make(4, 2);
+	uint64_t sent = 7, got = 7;
+	leat_group group;
+	int v = 1, six[6] = { 0 }, counted = 0;
+
+	leat_channel_totals(c, &sent, &got);
+	CHECK_EQ(sent, 0);
+	CHECK_EQ(got, 0);
+	REQUIRE(leat_group_init(&group, NULL) == 0);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(leat_channel_on_recv(c, &group, count_element, &counted), 0);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(leat_channel_send(c, &v, LEAT_FOREVER), 0); /* to who waits */
+	CHECK_EQ(leat_channel_send_n(c, six, 2, LEAT_FOREVER), 2);
+	CHECK_EQ(leat_channel_try_send(c, &v), -EAGAIN);
+	leat_channel_totals(c, &sent, &got);
+	CHECK_EQ(sent, 5);
+	CHECK_EQ(got, 3);
+	CHECK_EQ(leat_go_in(&group, send_four, c), 0); /* two wait for room */
+	for (int i = 0; i < 5; i++)
+		CHECK_EQ(leat_channel_recv(c, &v, LEAT_FOREVER), 0);
+	CHECK_EQ(leat_group_wait(&group), 0);
+	leat_group_release(&group);
+	CHECK_EQ(counted, 3);
+	leat_channel_totals(c, &sent, NULL);
+	CHECK_EQ(sent, 9);
+	leat_channel_totals(c, NULL, &got);
+	CHECK_EQ(got, 8);
+	leat_channel_abandon(c);
+	leat_channel_totals(c, &sent, &got);
+	CHECK_EQ(sent, 9);
+	CHECK_EQ(got, 9);
+	leat_channel_unref(c);
+}

@@ -1,0 +1,32 @@
+/*
+ * For libraries that are built on leat, as its own patterns are: the runtime's memory and
+ * log, and the way in which broken contracts are reported.  Programs do not need it.
+ */
+#ifndef LEAT_EXTEND_H
+#define LEAT_EXTEND_H
+
+#include <leat/base.h>
+
+LEAT_BEGIN_DECLS
+
+/*
+ * size bytes from the running runtime's allocator (leat_options), else from malloc; aligned to
+ * 16, not zeroed.  NULL without memory.  leat_free gets the same size, before the
+ * runtime ends; NULL is ignored.  Neither blocks.
+ */
+LEAT_API LEAT_MUST_CHECK void *leat_alloc(size_t size);
+LEAT_API void leat_free(void *ptr, size_t size);
+
+/* "leat: TEXT", one line, to the log function of leat_options, else stderr. */
+LEAT_API LEAT_PRINTF(1, 2) void leat_log(const char *fmt, ...);
+
+/*
+ * A broken contract of the caller: stops the program with "leat: FUNCTION(OBJECT): TEXT".  The text
+ * says what is wrong and how to make it right.
+ */
+LEAT_API LEAT_PRINTF(3, 4) __attribute__((noreturn)) void
+leat_misuse(const char *function, const void *object, const char *fmt, ...);
+
+LEAT_END_DECLS
+
+#endif
