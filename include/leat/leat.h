@@ -21,5 +21,7 @@
 #include <leat/signal.h>
 #include <leat/sim.h>
 #include <leat/dump.h>
+#include <leat/ledger.h>
+#include <leat/pool.h>
 
 #endif

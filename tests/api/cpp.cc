@@ -2,6 +2,9 @@
 #include <cstdio>
 #include <leat/leat.h>
 
+// g++ warns of the options that a pool is not given.
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
 static int failed;
 
 static void expect(bool cond, const char *what)
@@ -36,8 +39,63 @@ LEAT_TASK(fib, (int, n), (long *, result))
 	*result = a + b;
 }
 
+static int twice(int *job, long *ret_result)
+{
+	*ret_result = 2L * *job;
+	return 0;
+}
+
+struct counter {
+	int jobs;
+};
+
+static int begin_count(counter *, int)
+{
+	return 0;
+}
+
+static int count_job(counter *c, int *)
+{
+	c->jobs++;
+	return 0;
+}
+
+static void end_count(counter *c)
+{
+	expect(c->jobs == 3, "state of a worker");
+}
+
+static void pools()
+{
+	leat_chan(long) results = leat_chan_make(long, 10);
+	const counter none = {};
+	leat_pool(int) pool;
+	long sum = 0;
+
+	expect(leat_pool_make_to(&pool, results, twice, .workers = 2, .queue = 10,
+				 .overflow = LEAT_OVERFLOW_BLOCK, .on_error = LEAT_ERROR_STOP,
+				 .order = LEAT_POOL_AS_COMPLETED) == 0, "pool");
+	for (int i = 1; i <= 3; i++)
+		expect(leat_pool_submit(pool, i) == 0, "submit");
+	leat_pool_close(pool);
+	leat_range(r, results)
+		sum += r;
+	expect(sum == 12, "results of a pool");
+	expect(leat_pool_destroy(pool, nullptr) == 0, "end of a pool");
+	leat_chan_unref(results);
+
+	expect(leat_pool_make_with(&pool, &none, begin_count, end_count, count_job, .workers = 1,
+				   .queue = 10, .overflow = LEAT_OVERFLOW_BLOCK,
+				   .on_error = LEAT_ERROR_STOP) == 0, "pool with states");
+	for (int i = 0; i < 3; i++)
+		expect(leat_pool_submit(pool, i) == 0, "submit");
+	expect(leat_pool_drain(pool, LEAT_FOREVER) == 0, "drain");
+	expect(leat_pool_destroy(pool, nullptr) == 0, "end of a pool with states");
+}
+
 static int body(void *)
 {
+	pools();
 	leat_chan(int) in = leat_chan_make(int, 2);
 	leat_chan(long) out = leat_chan_make(long, 0);
 	leat_group group;

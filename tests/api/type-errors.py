@@ -19,6 +19,13 @@ LEAT_TASK(task, (int, id), (leat_receiver(int), in), (struct item *, item))
 {
 	(void)id; (void)in; (void)item;
 }
+int job(int *job);
+int item_job(struct item *job);
+int job_to_long(int *job, long *result);
+int with_item(struct item *state, int *job);
+int begin(struct item *state, int worker);
+void end(struct item *state);
+void end_other(struct other *state);
 void drop_item(struct item *item);
 void drop_other(struct other *other);
 void use(leat_chan(int) ints, leat_chan(struct item *) items, leat_sender(int) tx,
@@ -54,6 +61,25 @@ CASES = [
     ("a drop function of another type",
      "(void)leat_chan_make_drop(struct item, 1, drop_item)",
      "(void)leat_chan_make_drop(struct item, 1, drop_other)"),
+    ("a job of another type", "leat_pool(int) p = 0; (void)!leat_pool_submit(p, 1)",
+     "leat_pool(int) p = 0; (void)!leat_pool_submit(p, i)"),
+    ("a pool of another type", "leat_pool(int) p = 0; (void)p",
+     "leat_pool(int) p = 0; leat_pool(long) q = p; (void)q"),
+    ("a work function of another type",
+     "leat_pool(int) p; (void)!leat_pool_make(&p, job, .workers = 1)",
+     "leat_pool(int) p; (void)!leat_pool_make(&p, item_job, .workers = 1)"),
+    ("results of another type",
+     "leat_pool(int) p; leat_chan(long) c = 0; "
+     "(void)!leat_pool_make_to(&p, c, job_to_long, .workers = 1)",
+     "leat_pool(int) p; leat_chan(int) c = 0; "
+     "(void)!leat_pool_make_to(&p, c, job_to_long, .workers = 1)"),
+    ("a state of another type",
+     "leat_pool(int) p; (void)!leat_pool_make_with(&p, item, begin, end, with_item, .workers = 1)",
+     "leat_pool(int) p; (void)!leat_pool_make_with(&p, other, begin, end, with_item, .workers = 1)"),
+    ("the end of another state",
+     "leat_pool(int) p; (void)!leat_pool_make_with(&p, item, begin, end, with_item, .workers = 1)",
+     "leat_pool(int) p; "
+     "(void)!leat_pool_make_with(&p, item, begin, end_other, with_item, .workers = 1)"),
     ("select: recv into another type", "leat_select(leat_case_recv(ints, i))",
      "leat_select(leat_case_recv(ints, l))"),
     ("select: send on a receiver", "leat_select(leat_case_send(tx, 1))",

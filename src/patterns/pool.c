@@ -1,0 +1,350 @@
+/* A pool's life: made, closed, drained, stopped, ended; paused and resized; its ledger. */
+#include "patterns/pool.h"
+
+#include <string.h>
+
+#include <leat/extend.h>
+
+#include "patterns/options.h"
+
+enum { LEDGER_TRIES = 8 };
+
+#define BAD(ok, ...) OPTION("leat_pool_make", ok, __VA_ARGS__)
+
+static int check_order(const leat_pool_options *o)
+{
+	bool submitted = o->order == LEAT_POOL_AS_SUBMITTED, keyed = o->order == LEAT_POOL_PER_KEY;
+
+	BAD(o->order >= 0 && o->order <= LEAT_POOL_PER_KEY, "order is %d; give one of enum leat_pool_order",
+	    (int)o->order);
+	BAD(!o->results || o->order != 0, "order is not given; the jobs have results");
+	BAD(o->results || !submitted, "order is LEAT_POOL_AS_SUBMITTED, but the jobs have no results");
+	BAD(!submitted || o->window > 0, "window is 0; as submitted it must be > 0");
+	BAD(submitted || o->window == 0, "window is %zu, but order is not LEAT_POOL_AS_SUBMITTED",
+	    o->window);
+	BAD(!submitted || o->priorities <= 1, "priorities is %d, but order is LEAT_POOL_AS_SUBMITTED",
+	    o->priorities);
+	BAD(!submitted || o->overflow != LEAT_OVERFLOW_CALLER_RUNS,
+	    "overflow is LEAT_OVERFLOW_CALLER_RUNS, but order is LEAT_POOL_AS_SUBMITTED");
+	BAD(!keyed || o->key, "key is not given; order is LEAT_POOL_PER_KEY");
+	BAD(keyed || !o->key, "key is given, but order is not LEAT_POOL_PER_KEY");
+	return 0;
+}
+
+static int check_options(const leat_pool_options *o)
+{
+	BAD(o->work, "work is NULL");
+	BAD(o->job_size <= LEAT_POOL_JOB_MAX, "a job has %zu bytes, more than %d; pass a pointer",
+	    o->job_size, LEAT_POOL_JOB_MAX);
+	BAD(o->result_size <= LEAT_POOL_JOB_MAX, "a result has %zu bytes, more than %d; pass a pointer",
+	    o->result_size, LEAT_POOL_JOB_MAX);
+	BAD(o->workers > 0, "workers is %d; it must be > 0", o->workers);
+	BAD(o->queue > 0, "queue is 0; give the number of jobs that may wait");
+	BAD(o->queue <= PTRDIFF_MAX / (o->job_size + 1), "queue is %zu; that is more than memory",
+	    o->queue);
+	BAD(o->overflow >= LEAT_OVERFLOW_BLOCK && o->overflow <= LEAT_OVERFLOW_DROP_NEWEST,
+	    "overflow is %d; give one of enum leat_overflow", (int)o->overflow);
+	BAD(o->on_error == LEAT_ERROR_STOP || o->on_error == LEAT_ERROR_COUNT,
+	    "on_error is %d; give LEAT_ERROR_STOP or LEAT_ERROR_COUNT", (int)o->on_error);
+	BAD(o->priorities >= 0 && o->priorities <= LEAT_POOL_PRIORITIES,
+	    "priorities is %d; it must be 0 to %d", o->priorities, LEAT_POOL_PRIORITIES);
+	BAD(!o->state || (o->init && o->fini), "init or fini is NULL, but there is a state");
+	BAD(!o->state || o->overflow != LEAT_OVERFLOW_CALLER_RUNS,
+	    "overflow is LEAT_OVERFLOW_CALLER_RUNS, but callers have no state");
+	BAD(o->idle >= 0, "idle is %lld ns; it must be >= 0", (long long)o->idle);
+	return check_order(o);
+}
+
+static void release(struct leat_pool *pool)
+{
+	struct leat__pool_worker *w, *next;
+
+	for (w = pool->all; w; w = next) {
+		next = w->next;
+		leat__pool_worker_free(pool, w);
+	}
+	for (int i = 0; i < pool->nqueues; i++)
+		leat_channel_unref(pool->queue[i]);
+	leat_channel_unref(pool->o.results);
+	leat__pool_window_free(pool);
+	leat__pool_keys_free(pool);
+	leat_free(pool, sizeof(*pool));
+}
+
+static int make_parts(struct leat_pool *pool)
+{
+	const leat_pool_options *o = &pool->o;
+
+	for (int i = 0; i < (o->priorities > 0 ? o->priorities : 1); i++) {
+		pool->queue[i] = leat_channel_create(o->job_size, o->queue, NULL,
+						     o->name ? o->name : "pool");
+		if (!pool->queue[i])
+			return -ENOMEM;
+		pool->nqueues++;
+	}
+	pool->idle = leat__pool_worker_new(pool);
+	if (!pool->idle)
+		return -ENOMEM;
+	if (o->order == LEAT_POOL_AS_SUBMITTED)
+		return leat__pool_window_create(pool);
+	return o->order == LEAT_POOL_PER_KEY ? leat__pool_keys_create(pool) : 0;
+}
+
+int leat_pool_create(leat_pool_raw **ret_pool, const leat_pool_options *options)
+{
+	struct leat_pool *pool;
+	int r;
+
+	if (!options || options->size != sizeof(*options))
+		leat_misuse(__func__, options, "the size is not set; use leat_pool_make");
+	r = check_options(options);
+	if (r < 0)
+		return r;
+	pool = leat_alloc(sizeof(*pool));
+	if (!pool)
+		return -ENOMEM;
+	memset(pool, 0, sizeof(*pool));
+	pool->o = *options;
+	pool->workers = options->workers;
+	pool->caller.shared = true;
+	atomic_store(&pool->limit, options->workers);
+	leat__pool_update_open(pool);
+	if (pool->o.results)
+		leat_channel_ref(pool->o.results);
+	r = make_parts(pool);
+	if (r == 0)
+		r = leat_group_init(&pool->group,
+				    LEAT_GROUP_OPTIONS(.join = LEAT_JOIN_ALL_DONE, .shared = true,
+						       .name = options->name));
+	if (r < 0) {
+		release(pool);
+		return r;
+	}
+	*ret_pool = pool;
+	return 0;
+}
+
+static void check(const char *function, const struct leat_pool *pool)
+{
+	if (!pool)
+		leat_misuse(function, pool, "the pool is NULL; make it with leat_pool_make");
+}
+
+/* Under the lock: nobody works, nothing waits. */
+static bool is_quiet(struct leat_pool *pool)
+{
+	return atomic_load_explicit(&pool->running, memory_order_relaxed) == 0 &&
+	       (leat__pool_error(pool) != 0 || !leat__pool_has_jobs(pool));
+}
+
+void leat__pool_look_for_end(struct leat_pool *pool)
+{
+	bool close = false;
+
+	leat_mutex_lock(&pool->lock);
+	if (pool->closed && !pool->ended && is_quiet(pool)) {
+		close = pool->o.results != NULL;
+		pool->ended = true;
+		leat__pool_update_open(pool);
+		leat_cond_broadcast(&pool->quiet);
+	}
+	if (close)
+		leat_channel_close(pool->o.results);
+	leat_mutex_unlock(&pool->lock);
+}
+
+void leat_pool_end_submits(leat_pool_raw *pool)
+{
+	bool first;
+
+	check(__func__, pool);
+	leat_mutex_lock(&pool->lock);
+	first = !pool->closed;
+	pool->closed = true;
+	leat_mutex_unlock(&pool->lock);
+	if (!first)
+		return;
+	for (int i = 0; i < pool->nqueues; i++)
+		leat_channel_close(pool->queue[i]);
+	leat__pool_look_for_end(pool);
+}
+
+/* What nobody has begun. */
+static void drop_queued(struct leat_pool *pool)
+{
+	char job[LEAT_POOL_JOB_MAX] __attribute__((aligned(16)));
+
+	for (int i = 0; i < pool->nqueues; i++)
+		while (leat_channel_try_recv(pool->queue[i], job) == 0) {
+			if (pool->o.drop)
+				pool->o.drop(job);
+			atomic_fetch_add(&pool->dropped_queued, 1);
+		}
+}
+
+void leat_pool_stop(leat_pool_raw *pool, int cause)
+{
+	int none = 0;
+
+	check(__func__, pool);
+	if (cause > 0)
+		leat_misuse(__func__, pool, "cause is %d; it must be a negative error, or 0", cause);
+	if (!atomic_compare_exchange_strong(&pool->error, &none, cause < 0 ? cause : -ECANCELED))
+		return;
+	leat_group_cancel(&pool->group, cause);
+	leat_pool_end_submits(pool);
+	drop_queued(pool);
+	if (pool->window)
+		leat__pool_window_stop(pool);
+	leat__pool_look_for_end(pool);
+}
+
+/* Until nobody works, or until everything is done.  0, -ETIMEDOUT, -ECANCELED. */
+static int wait_quiet(struct leat_pool *pool, bool drained, int64_t deadline)
+{
+	int r = 0;
+
+	leat_mutex_lock(&pool->lock);
+	while (r == 0 && (drained ? !pool->ended : atomic_load(&pool->running) > 0))
+		r = leat_cond_wait_until(&pool->quiet, &pool->lock, deadline);
+	leat_mutex_unlock(&pool->lock);
+	return r;
+}
+
+int leat_pool_wait_drained(leat_pool_raw *pool, int64_t deadline)
+{
+	int r;
+
+	check(__func__, pool);
+	leat_pool_end_submits(pool);
+	r = wait_quiet(pool, true, deadline);
+	return r < 0 ? r : leat__pool_error(pool);
+}
+
+int leat_pool_end(leat_pool_raw *pool, leat_ledger *ret_ledger)
+{
+	leat_ledger last = { .size = sizeof(last) };
+	bool ended;
+	int r;
+
+	check(__func__, pool);
+	if (leat_group_current() == &pool->group)
+		leat_misuse(__func__, pool, "called by a task of the pool, which it would wait for");
+	leat_pool_end_submits(pool);
+	leat_mutex_lock(&pool->lock);
+	ended = pool->ended;
+	leat_mutex_unlock(&pool->lock);
+	r = leat__pool_error(pool);
+	if (!ended)
+		leat_pool_stop(pool, 0);
+	/* Timers, and tasks that are about to end. */
+	leat_group_cancel(&pool->group, 0);
+	(void)leat_group_wait(&pool->group);
+	leat_group_release(&pool->group);
+	drop_queued(pool);
+	if (pool->window)
+		leat__pool_window_drop(pool);
+	leat__pool_look_for_end(pool);
+	(void)leat_pool_get_ledger(pool, &last);
+	/* That it was stopped above matters only if anything was. */
+	if (r == 0 && last.cancelled > 0)
+		r = leat__pool_error(pool);
+	if (ret_ledger)
+		(void)leat_pool_get_ledger(pool, ret_ledger);
+	release(pool);
+	return r;
+}
+
+/* With the lock: as many workers as may begin, and have something to do. */
+static void set_limit(struct leat_pool *pool, int limit)
+{
+	atomic_store(&pool->limit, limit);
+	leat__pool_update_open(pool);
+	leat_mutex_unlock(&pool->lock);
+	for (int i = 0; i < limit && leat__pool_has_jobs(pool); i++)
+		leat__pool_wake(pool);
+}
+
+void leat_pool_set_workers(leat_pool_raw *pool, int n)
+{
+	check(__func__, pool);
+	if (n <= 0)
+		leat_misuse(__func__, pool, "n is %d; it must be > 0", n);
+	leat_mutex_lock(&pool->lock);
+	pool->workers = n;
+	set_limit(pool, atomic_load(&pool->limit) > 0 ? n : 0);
+}
+
+int leat_pool_hold(leat_pool_raw *pool, int64_t deadline)
+{
+	check(__func__, pool);
+	leat_mutex_lock(&pool->lock);
+	set_limit(pool, 0);
+	return wait_quiet(pool, false, deadline);
+}
+
+void leat_pool_go_on(leat_pool_raw *pool)
+{
+	check(__func__, pool);
+	leat_mutex_lock(&pool->lock);
+	set_limit(pool, pool->workers);
+}
+
+static uint64_t accepted(struct leat_pool *pool, uint64_t *ret_queued)
+{
+	uint64_t in = atomic_load(&pool->direct), queued = 0;
+
+	for (int i = 0; i < pool->nqueues; i++) {
+		uint64_t sent, received;
+
+		leat_channel_totals(pool->queue[i], &sent, &received);
+		in += sent;
+		queued += sent - received;
+	}
+	*ret_queued = queued;
+	return in;
+}
+
+/* The ends first, then what is held, then what has come in: see leat/ledger.h. */
+static void read_ledger(struct leat_pool *pool, leat_ledger *l)
+{
+	struct leat__counts sum = { 0 };
+
+	l->dropped[LEAT_DROPPED_OLDEST] = atomic_load(&pool->oldest);
+	l->dropped[LEAT_DROPPED_NEWEST] = atomic_load(&pool->newest);
+	l->cancelled = atomic_load(&pool->dropped_queued);
+	leat_mutex_lock(&pool->lock);
+	leat__counts_add(&sum, &pool->gone);
+	leat__counts_add(&sum, &pool->caller);
+	if (pool->window)
+		leat__counts_add(&sum, leat__pool_window_counts(pool));
+	for (struct leat__pool_worker *w = pool->all; w; w = w->next)
+		leat__counts_add(&sum, &w->counts);
+	leat_mutex_unlock(&pool->lock);
+	l->out = sum.out;
+	l->failed = sum.failed;
+	l->cancelled += sum.cancelled;
+	l->dropped[LEAT_DROPPED_UNWANTED] = sum.unwanted;
+	l->in_flight = sum.held + (pool->keys ? leat__pool_keys_held(pool) : 0);
+}
+
+int leat_pool_get_ledger(leat_pool_raw *pool, leat_ledger *ret_ledger)
+{
+	leat_ledger l = { .size = ret_ledger->size };
+	uint64_t before, queued;
+
+	check(__func__, pool);
+	if (l.size < sizeof(l.size))
+		return -EINVAL;
+	/* What comes in meanwhile is in none of the ends: once more then, but not for ever. */
+	for (int tries = 0; tries < LEDGER_TRIES; tries++) {
+		before = accepted(pool, &queued);
+		read_ledger(pool, &l);
+		l.in = accepted(pool, &queued);
+		if (l.in == before)
+			break;
+	}
+	l.in_flight += queued;
+	memcpy(ret_ledger, &l, l.size < sizeof(l) ? l.size : sizeof(l));
+	return 0;
+}

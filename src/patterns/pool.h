@@ -1,0 +1,156 @@
+/*
+ * A pool: see leat/pool.h, and docs/design/patterns.md for why.
+ *
+ * L is leat_pool.lock; o: of the task that works for the record; c: never changed; a: atomic.
+ *
+ *	submit	S1 send to the channel
+ *		S2 open: lock; a worker may begin (running < limit, not paused): out of the idle
+ *		   list, running + 1; unlock; spawn its task
+ *	task	T1 the worker's state is made, at its first job
+ *		T2 receive; work; hand on
+ *		T3 nothing there, or too many: lock; running - 1, into the idle list; unlock
+ *		T4 look into the channels once more: jobs are there: S2, for itself
+ * S1 and T4 hold the lock of the same channel in turn.  S1 first: T4 sees the job.  T4 first: S1
+ * comes after it, so S2 sees that the pool is open, which T3 has written before.
+ */
+#ifndef LEAT_PATTERNS_POOL_H
+#define LEAT_PATTERNS_POOL_H
+
+#include <errno.h>
+#include <stdatomic.h>
+
+#include <leat/leat.h>
+#include <leat/pool.h>
+
+enum { DEPTH_MAX = 8 };
+
+/* A part of the ledger.  Read by anybody; written by one task at a time, unless it is shared. */
+struct leat__counts {
+	_Atomic uint64_t out, failed, cancelled, unwanted;
+	_Atomic uint64_t held;	/* in flight here */
+	bool shared;		/* (c) */
+};
+
+struct leat__pool_worker {
+	struct leat_pool *pool;	/* (c) */
+	struct leat__pool_worker *next; /* (L) in the list of all */
+	struct leat__pool_worker *next_idle; /* (L) */
+	_Atomic uint64_t task;	/* id of the task that works for it; 0: none */
+	int64_t idle_since;	/* (L) */
+	int index;		/* (c) */
+	uint16_t depth;		/* (o) jobs that it does one in the other */
+	bool has_state;		/* (o) */
+	struct leat__counts counts;
+	char state[] __attribute__((aligned(16))); /* (o) a copy of options.state */
+};
+
+struct leat_pool {
+	leat_pool_options o;	/* (c) */
+	leat_channel *queue[LEAT_POOL_PRIORITIES]; /* (c) of jobs; [0] the most urgent */
+	int nqueues;		/* (c) */
+	leat_group group;	/* of the tasks */
+	leat_mutex lock;
+	leat_cond quiet;	/* running has become 0, or ended true */
+	struct leat__pool_worker *all, *idle; /* (L) idle: last in, first out */
+	int next_index;		/* (L) of a worker */
+	struct leat__counts gone; /* (L) of workers that are no more */
+	_Atomic int running;	/* (L, a) records with a task */
+	_Atomic int limit;	/* (L, a) 0: paused */
+	int workers;		/* (L) the limit when it is not paused */
+	bool closed;		/* (L) */
+	bool ended;		/* (L) closed, and everything is done; no worker begins any more */
+	bool trims;		/* (L) leat__pool_trim_later has been called, and it has not come */
+	atomic_bool open;	/* (L, a) a worker may begin */
+	_Atomic int error;	/* (a) why it was stopped; 0: it was not */
+	_Atomic uint64_t direct; /* accepted without the channels */
+	_Atomic uint64_t oldest, newest; /* dropped by the policy of overflow */
+	_Atomic uint64_t dropped_queued; /* cancelled in the queue */
+	struct leat__counts caller; /* of callers that run; shared */
+	struct leat__pool_window *window; /* as submitted; else NULL */
+	struct leat__pool_keys *keys; /* per key; else NULL */
+	leat_mutex take_lock;	/* as submitted, per key: receive and take a place in one step */
+	uint64_t taken;		/* (L: take_lock) */
+};
+
+/* pool_worker.c */
+/* S2: starts a worker if that may be. */
+void leat__pool_wake(struct leat_pool *pool);
+enum leat__taken {
+	LEAT__TAKEN_NONE,	/* there is none */
+	LEAT__TAKEN,
+	LEAT__TAKEN_WAITS,	/* for the job before it of its key, which takes it along */
+	LEAT__TAKEN_NO_MEMORY,	/* to wait in */
+};
+/* Takes a job, which counts hold from now on; *ret_seq: as submitted, its number. */
+enum leat__taken leat__pool_take(struct leat_pool *pool, struct leat__counts *counts, char *buf,
+				 uint64_t *ret_seq);
+/* Does a job that has been taken. */
+void leat__pool_do(struct leat_pool *pool, struct leat__pool_worker *w, char *job, uint64_t seq);
+/* The worker that the calling task works for; NULL: none. */
+struct leat__pool_worker *leat__pool_self(struct leat_pool *pool);
+/* false: there is no job. */
+bool leat__pool_take_and_do(struct leat_pool *pool, struct leat__pool_worker *w);
+bool leat__pool_has_jobs(struct leat_pool *pool);
+/* Under the lock. */
+struct leat__pool_worker *leat__pool_worker_new(struct leat_pool *pool);
+void leat__pool_update_open(struct leat_pool *pool);
+/* Closes the results when everything is done: after each end of a worker, and the close. */
+void leat__pool_look_for_end(struct leat_pool *pool);
+
+/* pool_trim.c */
+/* Under the lock: w is idle from now on, and goes if it stays so. */
+void leat__pool_trim_later(struct leat_pool *pool, struct leat__pool_worker *w);
+/* Ends the state of w and frees it; nobody knows of it any more. */
+void leat__pool_worker_free(struct leat_pool *pool, struct leat__pool_worker *w);
+/* Adds part to sum. */
+void leat__counts_add(struct leat__counts *sum, struct leat__counts *part);
+
+/* pool_window.c */
+int leat__pool_window_create(struct leat_pool *pool);
+void leat__pool_window_free(struct leat_pool *pool);
+/*
+ * The result of job seq, held in counts until now; NULL: there is none, and it is counted already.
+ * Blocks while the window is full.
+ */
+void leat__pool_window_put(struct leat_pool *pool, struct leat__counts *counts, uint64_t seq,
+			   const void *result);
+/* The pool was stopped: nobody waits for room any more. */
+void leat__pool_window_stop(struct leat_pool *pool);
+/* Nobody works any more: drops the results that have not been handed on. */
+void leat__pool_window_drop(struct leat_pool *pool);
+struct leat__counts *leat__pool_window_counts(struct leat_pool *pool);
+/* Sends a result that counts holds to who receives them, and counts what becomes of it. */
+void leat__pool_hand_on(struct leat_pool *pool, struct leat__counts *counts, const void *result);
+
+/* pool_key.c */
+int leat__pool_keys_create(struct leat_pool *pool);
+void leat__pool_keys_free(struct leat_pool *pool);
+/* Under take_lock.  LEAT__TAKEN: the key is the caller's. */
+enum leat__taken leat__pool_key_begin(struct leat_pool *pool, const char *job);
+/* The next job of that key, to job; false: there is none, and the key is free. */
+bool leat__pool_key_next(struct leat_pool *pool, uint64_t key, char *job);
+uint64_t leat__pool_keys_held(struct leat_pool *pool);
+
+/* n more, or less.  Release: pairs with the acquire in leat_pool_get_ledger. */
+static inline void leat__tally(struct leat__counts *counts, _Atomic uint64_t *which, int64_t n)
+{
+	if (counts->shared)
+		atomic_fetch_add_explicit(which, (uint64_t)n, memory_order_release);
+	else
+		atomic_store_explicit(which, atomic_load_explicit(which, memory_order_relaxed) +
+						     (uint64_t)n, memory_order_release);
+}
+
+/* An item that was held here has come to this end. */
+static inline void leat__tally_end(struct leat__counts *counts, _Atomic uint64_t *end)
+{
+	leat__tally(counts, &counts->held, -1);
+	leat__tally(counts, end, 1);
+}
+
+static inline int leat__pool_error(struct leat_pool *pool)
+{
+	return atomic_load_explicit(&pool->error, memory_order_acquire);
+}
+
+#endif

@@ -1,0 +1,216 @@
+/* How jobs come into a pool (S1), and what a worker does that would have to wait. */
+#include "patterns/pool.h"
+
+#include <string.h>
+
+#include <leat/extend.h>
+
+static void check(const char *function, const struct leat_pool *pool, const void *job, int priority)
+{
+	if (!pool)
+		leat_misuse(function, pool, "the pool is NULL; make it with leat_pool_make");
+	if (!job)
+		leat_misuse(function, pool, "the job is NULL");
+	if (priority < 0 || priority >= pool->nqueues)
+		leat_misuse(function, pool, "priority %d; the pool has 0 to %d", priority,
+			    pool->nqueues - 1);
+}
+
+/* A full queue, and the caller is a worker of the pool: it makes room. */
+static int push_by_worker(struct leat_pool *pool, struct leat__pool_worker *w, leat_channel *queue,
+			  const void *job, int64_t deadline)
+{
+	int r;
+
+	while ((r = leat_channel_try_send(queue, job)) == -EAGAIN)
+		if (w->depth >= DEPTH_MAX || !leat__pool_take_and_do(pool, w))
+			return leat_channel_send(queue, job, deadline);
+	return r;
+}
+
+static int push_and_wait(struct leat_pool *pool, leat_channel *queue, const void *job,
+			 int64_t deadline)
+{
+	struct leat__pool_worker *w;
+	int r;
+
+	/* Who is no worker finds that out quickly; a worker seldom finds the queue full. */
+	if (leat_group_current() != &pool->group)
+		return leat_channel_send(queue, job, deadline);
+	r = leat_channel_try_send(queue, job);
+	if (r != -EAGAIN)
+		return r;
+	w = leat__pool_self(pool);
+	return w ? push_by_worker(pool, w, queue, job, deadline)
+		 : leat_channel_send(queue, job, deadline);
+}
+
+int leat_pool_push_until(leat_pool_raw *pool, const void *job, int priority, int64_t deadline)
+{
+	leat_channel *queue;
+	int r;
+
+	check(__func__, pool, job, priority);
+	queue = pool->queue[priority];
+	r = deadline == INT64_MIN ? leat_channel_try_send(queue, job)
+				  : push_and_wait(pool, queue, job, deadline);
+	if (r == 0)
+		leat__pool_wake(pool);
+	return r;
+}
+
+/* LEAT_OVERFLOW_CALLER_RUNS.  work owns the copy that it gets. */
+static int run_here(struct leat_pool *pool, const void *job)
+{
+	char copy[LEAT_POOL_JOB_MAX] __attribute__((aligned(16)));
+	struct leat__pool_worker *w = leat__pool_self(pool);
+	struct leat__counts *counts = w ? &w->counts : &pool->caller;
+
+	memcpy(copy, job, pool->o.job_size);
+	atomic_fetch_add(&pool->direct, 1);
+	leat__tally(counts, &counts->held, 1);
+	leat__pool_do(pool, w, copy, 0);
+	return 0;
+}
+
+static void drop(struct leat_pool *pool, void *job, _Atomic uint64_t *counter)
+{
+	if (pool->o.drop)
+		pool->o.drop(job);
+	atomic_fetch_add(counter, 1);
+}
+
+static int drop_newest(struct leat_pool *pool, const void *job)
+{
+	char copy[LEAT_POOL_JOB_MAX] __attribute__((aligned(16)));
+
+	memcpy(copy, job, pool->o.job_size);
+	atomic_fetch_add(&pool->direct, 1);
+	drop(pool, copy, &pool->newest);
+	return 0;
+}
+
+static int drop_oldest(struct leat_pool *pool, leat_channel *queue, const void *job)
+{
+	char old[LEAT_POOL_JOB_MAX] __attribute__((aligned(16)));
+	int r;
+
+	while ((r = leat_channel_try_send(queue, job)) == -EAGAIN)
+		if (leat_channel_try_recv(queue, old) == 0)
+			drop(pool, old, &pool->oldest);
+	return r;
+}
+
+static int push_to_full(struct leat_pool *pool, leat_channel *queue, const void *job)
+{
+	switch (pool->o.overflow) {
+	case LEAT_OVERFLOW_BLOCK:
+		return push_and_wait(pool, queue, job, LEAT_FOREVER);
+	case LEAT_OVERFLOW_REJECT:
+		return -EAGAIN;
+	case LEAT_OVERFLOW_CALLER_RUNS:
+		return run_here(pool, job);
+	case LEAT_OVERFLOW_DROP_OLDEST:
+		return drop_oldest(pool, queue, job);
+	case LEAT_OVERFLOW_DROP_NEWEST:
+		return drop_newest(pool, job);
+	}
+	return -EINVAL;
+}
+
+int leat_pool_push(leat_pool_raw *pool, const void *job, int priority)
+{
+	leat_channel *queue;
+	int r;
+
+	check(__func__, pool, job, priority);
+	queue = pool->queue[priority];
+	if (pool->o.overflow == LEAT_OVERFLOW_BLOCK)
+		r = push_and_wait(pool, queue, job, LEAT_FOREVER);
+	else
+		r = leat_channel_try_send(queue, job);
+	if (r == -EAGAIN)
+		r = push_to_full(pool, queue, job);
+	if (r == 0)
+		leat__pool_wake(pool);
+	return r;
+}
+
+int64_t leat_pool_push_n(leat_pool_raw *pool, const void *jobs, size_t n)
+{
+	const char *job = jobs;
+	size_t done = 0;
+	int64_t r = 0;
+
+	if (n == 0)
+		return 0;
+	check(__func__, pool, jobs, 0);
+	/* All that finds room at once; then one by one, as the policy says. */
+	while (done < n && r >= 0) {
+		size_t room = pool->o.queue - leat_channel_len(pool->queue[0]);
+		size_t part = room < n - done ? room : n - done;
+
+		if (part > 1) {
+			r = leat_channel_send_n(pool->queue[0], job, part, INT64_MIN);
+			if (r == -ETIMEDOUT)
+				r = 0; /* others have filled it */
+			if (r > 0)
+				leat__pool_wake(pool);
+		}
+		if (part <= 1 || r == 0) {
+			r = leat_pool_push(pool, job, 0);
+			if (r == 0)
+				r = 1;
+		}
+		if (r > 0) {
+			done += (size_t)r;
+			job += (size_t)r * pool->o.job_size;
+		}
+	}
+	return done > 0 ? (int64_t)done : r;
+}
+
+/* A receive from chan, or a job meanwhile. */
+static int recv_or_help(struct leat_pool *pool, struct leat__pool_worker *w, leat_channel *chan,
+			void *elem, int64_t deadline)
+{
+	char job[LEAT_POOL_JOB_MAX] __attribute__((aligned(16)));
+	leat_case cases[LEAT_POOL_PRIORITIES + 2];
+	int n = 0, r;
+
+	cases[n++] = leat_recv_case(chan, elem, NULL);
+	for (int i = 0; i < pool->nqueues; i++)
+		cases[n++] = leat_recv_case(pool->queue[i], job, NULL);
+	cases[n++] = leat_case_until(deadline);
+	r = leat_select_cases(cases, (size_t)n);
+	if (r <= 0)
+		return r == 0 ? cases[0].status : r;
+	/* Closed queues are ready for ever: no more help from there. */
+	if (cases[r].status == LEAT_ECLOSED)
+		return leat_channel_recv(chan, elem, deadline);
+	leat__tally(&w->counts, &w->counts.held, 1);
+	leat__pool_do(pool, w, job, 0);
+	return -EAGAIN;
+}
+
+int leat_pool_wait_recv(leat_pool_raw *pool, leat_channel *chan, void *elem, int64_t deadline)
+{
+	struct leat__pool_worker *w;
+	int r;
+
+	check(__func__, pool, elem, 0);
+	w = leat__pool_self(pool);
+	while (w && w->depth < DEPTH_MAX) {
+		r = leat_channel_try_recv(chan, elem);
+		if (r != -EAGAIN)
+			return r;
+		if (!pool->window && !pool->keys) {
+			r = recv_or_help(pool, w, chan, elem, deadline);
+			if (r != -EAGAIN)
+				return r;
+		} else if (!leat__pool_take_and_do(pool, w)) {
+			break;
+		}
+	}
+	return leat_channel_recv(chan, elem, deadline);
+}

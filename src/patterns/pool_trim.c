@@ -1,0 +1,91 @@
+/* Workers that have idled for long go: their state ends, their record is freed. */
+#include "patterns/pool.h"
+
+#include <leat/extend.h>
+
+void leat__counts_add(struct leat__counts *sum, struct leat__counts *part)
+{
+	/* Acquire: pairs with leat__tally: whoever has ended is not seen as held. */
+	sum->out += atomic_load_explicit(&part->out, memory_order_acquire);
+	sum->failed += atomic_load_explicit(&part->failed, memory_order_acquire);
+	sum->cancelled += atomic_load_explicit(&part->cancelled, memory_order_acquire);
+	sum->unwanted += atomic_load_explicit(&part->unwanted, memory_order_acquire);
+	sum->held += atomic_load_explicit(&part->held, memory_order_acquire);
+}
+
+void leat__pool_worker_free(struct leat_pool *pool, struct leat__pool_worker *w)
+{
+	if (w->has_state && pool->o.state)
+		pool->o.fini(w->state);
+	leat_free(w, sizeof(*w) + pool->o.state_size);
+}
+
+/* Under the lock: out of the list of all. */
+static void forget(struct leat_pool *pool, struct leat__pool_worker *w)
+{
+	struct leat__pool_worker **link = &pool->all;
+
+	while (*link != w)
+		link = &(*link)->next;
+	*link = w->next;
+	leat__counts_add(&pool->gone, &w->counts);
+}
+
+/*
+ * Under the lock: those that have idled since before since, linked by next_idle.  The record that
+ * is made with the pool stays, so that there always is one; *ret_oldest: of those that stay.
+ */
+static struct leat__pool_worker *take_old(struct leat_pool *pool, int64_t since,
+					  int64_t *ret_oldest)
+{
+	struct leat__pool_worker **link = &pool->idle, *old = NULL, *w;
+
+	*ret_oldest = LEAT_FOREVER;
+	while ((w = *link) != NULL) {
+		if (w->idle_since > since || w->index == 0) {
+			if (w->index > 0 && w->idle_since < *ret_oldest)
+				*ret_oldest = w->idle_since;
+			link = &w->next_idle;
+			continue;
+		}
+		*link = w->next_idle;
+		forget(pool, w);
+		w->next_idle = old;
+		old = w;
+	}
+	return old;
+}
+
+static int trim(void *arg);
+
+/* Under the lock. */
+static void trim_at(struct leat_pool *pool, int64_t when)
+{
+	pool->trims = leat_after(&pool->group, when, trim, pool) == 0;
+}
+
+static int trim(void *arg)
+{
+	struct leat_pool *pool = arg;
+	struct leat__pool_worker *old, *next;
+	int64_t oldest;
+
+	leat_mutex_lock(&pool->lock);
+	old = take_old(pool, leat_now() - pool->o.idle, &oldest);
+	pool->trims = false;
+	if (oldest != LEAT_FOREVER)
+		trim_at(pool, oldest + pool->o.idle);
+	leat_mutex_unlock(&pool->lock);
+	for (; old; old = next) {
+		next = old->next_idle;
+		leat__pool_worker_free(pool, old);
+	}
+	return 0;
+}
+
+void leat__pool_trim_later(struct leat_pool *pool, struct leat__pool_worker *w)
+{
+	w->idle_since = leat_now();
+	if (!pool->trims && w->index > 0)
+		trim_at(pool, w->idle_since + pool->o.idle);
+}

@@ -1,0 +1,294 @@
+/* What the workers of a pool do; the steps are in pool.h. */
+#include "patterns/pool.h"
+
+#include <string.h>
+
+#include <leat/extend.h>
+
+struct leat__pool_worker *leat__pool_worker_new(struct leat_pool *pool)
+{
+	struct leat__pool_worker *w = leat_alloc(sizeof(*w) + pool->o.state_size);
+
+	if (!w)
+		return NULL;
+	memset(w, 0, sizeof(*w));
+	w->pool = pool;
+	w->index = pool->next_index++;
+	w->next = pool->all;
+	pool->all = w;
+	return w;
+}
+
+void leat__pool_update_open(struct leat_pool *pool)
+{
+	int running = atomic_load_explicit(&pool->running, memory_order_relaxed);
+	int limit = atomic_load_explicit(&pool->limit, memory_order_relaxed);
+
+	atomic_store_explicit(&pool->open,
+			      running < limit && !pool->ended && leat__pool_error(pool) == 0,
+			      memory_order_relaxed);
+}
+
+bool leat__pool_has_jobs(struct leat_pool *pool)
+{
+	for (int i = 0; i < pool->nqueues; i++) {
+		uint64_t sent, received;
+
+		leat_channel_totals(pool->queue[i], &sent, &received);
+		if (sent != received)
+			return true;
+	}
+	return false;
+}
+
+/* S2: a record for which a task may begin; NULL: none. */
+static struct leat__pool_worker *begin(struct leat_pool *pool)
+{
+	struct leat__pool_worker *w = NULL;
+
+	leat_mutex_lock(&pool->lock);
+	if (atomic_load_explicit(&pool->open, memory_order_relaxed)) {
+		w = pool->idle;
+		if (w)
+			pool->idle = w->next_idle;
+		else
+			w = leat__pool_worker_new(pool);
+	}
+	if (w) {
+		atomic_fetch_add(&pool->running, 1);
+		leat__pool_update_open(pool);
+	}
+	leat_mutex_unlock(&pool->lock);
+	return w;
+}
+
+/* T3 */
+static void end(struct leat__pool_worker *w)
+{
+	struct leat_pool *pool = w->pool;
+
+	atomic_store_explicit(&w->task, 0, memory_order_relaxed);
+	leat_mutex_lock(&pool->lock);
+	w->next_idle = pool->idle;
+	pool->idle = w;
+	if (pool->o.idle > 0)
+		leat__pool_trim_later(pool, w);
+	if (atomic_fetch_sub(&pool->running, 1) == 1)
+		leat_cond_broadcast(&pool->quiet);
+	leat__pool_update_open(pool);
+	leat_mutex_unlock(&pool->lock);
+}
+
+static bool take(struct leat_pool *pool, char *buf)
+{
+	for (int i = 0; i < pool->nqueues; i++)
+		if (leat_channel_try_recv(pool->queue[i], buf) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * One at a time: a job in hand that has not begun would wait for the one before it, and that one
+ * perhaps for this.
+ */
+enum leat__taken leat__pool_take(struct leat_pool *pool, struct leat__counts *counts, char *buf,
+				 uint64_t *ret_seq)
+{
+	enum leat__taken r = LEAT__TAKEN_NONE;
+
+	/* Under one lock with what the order depends on. */
+	if (pool->window || pool->keys)
+		leat_mutex_lock(&pool->take_lock);
+	if (take(pool, buf)) {
+		r = pool->keys ? leat__pool_key_begin(pool, buf) : LEAT__TAKEN;
+		*ret_seq = pool->window ? pool->taken++ : 0;
+	}
+	if (pool->window || pool->keys)
+		leat_mutex_unlock(&pool->take_lock);
+	if (r == LEAT__TAKEN || r == LEAT__TAKEN_NO_MEMORY)
+		leat__tally(counts, &counts->held, 1);
+	return r;
+}
+
+void leat__pool_hand_on(struct leat_pool *pool, struct leat__counts *counts, const void *result)
+{
+	int r = leat_channel_send(pool->o.results, result, LEAT_FOREVER);
+
+	if (r < 0 && pool->o.drop_result)
+		pool->o.drop_result((void *)(uintptr_t)result);
+	leat__tally_end(counts, r == 0		  ? &counts->out
+				: r == LEAT_ECLOSED ? &counts->unwanted
+						    : &counts->cancelled);
+}
+
+static int call_work(struct leat_pool *pool, void *state, void *job, void *result)
+{
+	leat_pool_fn *work = pool->o.work;
+
+	if (pool->o.state && pool->o.results)
+		return ((int (*)(void *, void *, void *))work)(state, job, result);
+	if (pool->o.state)
+		return ((int (*)(void *, void *))work)(state, job);
+	if (pool->o.results)
+		return ((int (*)(void *, void *))work)(job, result);
+	return ((int (*)(void *))work)(job);
+}
+
+static void fail(struct leat_pool *pool, struct leat__counts *counts, char *job, int error)
+{
+	bool cancelled = error == -ECANCELED && leat__pool_error(pool) != 0;
+
+	if (pool->o.failed)
+		pool->o.failed(job, error);
+	leat__tally_end(counts, cancelled ? &counts->cancelled : &counts->failed);
+	if (!cancelled && pool->o.on_error == LEAT_ERROR_STOP)
+		leat_pool_stop(pool, error);
+}
+
+static void do_one(struct leat_pool *pool, struct leat__pool_worker *w, char *job, uint64_t seq)
+{
+	struct leat__counts *counts = w ? &w->counts : &pool->caller;
+	char result[LEAT_POOL_JOB_MAX] __attribute__((aligned(16)));
+	int r;
+
+	if (leat__pool_error(pool) != 0) {
+		if (pool->o.drop)
+			pool->o.drop(job);
+		leat__tally_end(counts, &counts->cancelled);
+		return;
+	}
+	if (w)
+		w->depth++;
+	r = call_work(pool, w ? w->state : NULL, job, result);
+	if (w)
+		w->depth--;
+	if (r < 0)
+		fail(pool, counts, job, r);
+	else if (!pool->o.results)
+		leat__tally_end(counts, &counts->out);
+	else if (!pool->window)
+		leat__pool_hand_on(pool, counts, result);
+	if (pool->window)
+		leat__pool_window_put(pool, counts, seq, r < 0 ? NULL : result);
+}
+
+/* A key's jobs are done by who has begun with it. */
+void leat__pool_do(struct leat_pool *pool, struct leat__pool_worker *w, char *job, uint64_t seq)
+{
+	struct leat__counts *counts = w ? &w->counts : &pool->caller;
+	uint64_t key = pool->keys ? pool->o.key(job) : 0;
+
+	for (;;) {
+		do_one(pool, w, job, seq);
+		if (!pool->keys || !leat__pool_key_next(pool, key, job))
+			break;
+		leat__tally(counts, &counts->held, 1);
+	}
+}
+
+/* T2 */
+bool leat__pool_take_and_do(struct leat_pool *pool, struct leat__pool_worker *w)
+{
+	char job[LEAT_POOL_JOB_MAX] __attribute__((aligned(16)));
+	uint64_t seq;
+
+	switch (leat__pool_take(pool, &w->counts, job, &seq)) {
+	case LEAT__TAKEN_NONE:
+		return false;
+	case LEAT__TAKEN:
+		leat__pool_do(pool, w, job, seq);
+		break;
+	case LEAT__TAKEN_WAITS: /* for its key */
+		break;
+	case LEAT__TAKEN_NO_MEMORY:
+		fail(pool, &w->counts, job, -ENOMEM);
+		break;
+	}
+	return true;
+}
+
+/* T1; false: the pool has been stopped. */
+static bool have_state(struct leat__pool_worker *w)
+{
+	struct leat_pool *pool = w->pool;
+	int r = 0;
+
+	if (!w->has_state && pool->o.state) {
+		memcpy(w->state, pool->o.state, pool->o.state_size);
+		r = pool->o.init(w->state, w->index);
+	}
+	if (r < 0)
+		leat_pool_stop(pool, r);
+	else
+		w->has_state = true;
+	return r >= 0;
+}
+
+static bool may_go_on(struct leat_pool *pool)
+{
+	/* Relaxed: too many go, or too few; T4 and the next T2 see to it. */
+	return atomic_load_explicit(&pool->running, memory_order_relaxed) <=
+	       atomic_load_explicit(&pool->limit, memory_order_relaxed);
+}
+
+static void work(struct leat__pool_worker *w)
+{
+	struct leat_pool *pool = w->pool;
+
+	do {
+		atomic_store_explicit(&w->task, leat_task_id(), memory_order_relaxed);
+		if (have_state(w))
+			while (may_go_on(pool) && !leat_cancelled() &&
+			       leat__pool_take_and_do(pool, w))
+				;
+		if (leat_cancelled() && leat__pool_error(pool) == 0)
+			leat_pool_stop(pool, -ECANCELED);
+		end(w);								/* T3 */
+		w = leat__pool_has_jobs(pool) ? begin(pool) : NULL;		/* T4 */
+	} while (w);
+	leat__pool_look_for_end(pool);
+}
+
+static int run_worker(void *args)
+{
+	work(*(struct leat__pool_worker **)args);
+	return 0;
+}
+
+static const leat_task_type worker_type = {
+	"pool worker", run_worker, sizeof(struct leat__pool_worker *)
+};
+
+void leat__pool_wake(struct leat_pool *pool)
+{
+	struct leat__pool_worker *w;
+	int r;
+
+	/* Relaxed: see S2 in pool.h; the lock of the channel orders it. */
+	if (!atomic_load_explicit(&pool->open, memory_order_relaxed) || !(w = begin(pool)))
+		return;
+	r = leat_spawn(&pool->group, &worker_type, &w, LEAT_TASK_OPTIONS(.name = pool->o.name));
+	if (r == -ENOMEM)
+		work(w); /* no task can be had: the caller does it, or nobody would */
+	else if (r < 0) {
+		end(w);
+		leat_pool_stop(pool, r); /* cancelled from above, or stopped already */
+		leat__pool_look_for_end(pool);
+	}
+}
+
+struct leat__pool_worker *leat__pool_self(struct leat_pool *pool)
+{
+	struct leat__pool_worker *w;
+	uint64_t id;
+
+	if (leat_group_current() != &pool->group)
+		return NULL;
+	id = leat_task_id();
+	leat_mutex_lock(&pool->lock);
+	for (w = pool->all; w; w = w->next)
+		if (atomic_load_explicit(&w->task, memory_order_relaxed) == id)
+			break;
+	leat_mutex_unlock(&pool->lock);
+	return w;
+}
