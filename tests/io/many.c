@@ -251,7 +251,8 @@ TEST(slow_client)
 		while (leat_write(p[i].a, piece, PIECE, leat_in(LEAT_MS)) > 0)
 			if (leat_now() > deadline + 5 * LEAT_S)
 				REQUIRE(!"it never stops");
-	CHECK(memory() - before < 1 << 20);
+	/* A sanitizer's memory grows, too; what all have written would be 3 MiB and more. */
+	CHECK(memory() - before < (test_slow() ? 3 << 20 : 1 << 20));
 	for (int i = 0; i < N; i++)
 		close_pair(p[i]);
 }
