@@ -53,10 +53,13 @@ int leat__poll_add(struct leat__runtime *rt, int fd, struct leat__pollable *p)
 
 	if (r < 0)
 		return r;
-	r = leat__poller_add(&rt->poller, fd, p);
-	if (r < 0)
-		return r;
+	/* Before it, so that whoever gets its events has this to pair with: see hand_out. */
 	leat__fetch_add(&rt->npolled, 1);
+	r = leat__poller_add(&rt->poller, fd, p);
+	if (r < 0) {
+		leat__fetch_sub(&rt->npolled, 1);
+		return r;
+	}
 	/* A worker sleeps in it sooner or later; who sleeps already must be told by a thread. */
 	if (!leat__self())
 		leat__wake_one(rt);
@@ -81,8 +84,13 @@ static bool is_used(struct leat__runtime *rt)
 	return leat__load_acquire(&rt->npolled) > 0;
 }
 
-static void hand_out(const struct leat__event *events, int n)
+static void hand_out(struct leat__runtime *rt, const struct leat__event *events, int n)
 {
+	/*
+	 * Acquire: pairs with leat__poll_add; what was registered is filled in.  The kernel orders
+	 * that, too, but no tool sees it in a system call of ours.
+	 */
+	(void)leat__load_acquire(&rt->npolled);
 	for (int i = 0; i < n; i++) {
 		struct leat__pollable *p = events[i].data;
 
@@ -107,7 +115,7 @@ void leat__poll_look(struct leat__worker *w)
 		return;
 	n = leat__poller_wait(&rt->poller, events, EVENTS, 0);
 	leat__store_release(&rt->poller_worker, NULL);
-	hand_out(events, n);
+	hand_out(rt, events, n);
 }
 
 void leat__poll_often(struct leat__worker *w)
@@ -141,7 +149,7 @@ bool leat__poll_sleep(struct leat__worker *w, int64_t deadline)
 	if (leat__load_acquire(&w->futex) == 0)				/* Q2 */
 		n = leat__poller_wait(&rt->poller, events, EVENTS, deadline);
 	leat__store_release(&rt->poller_worker, NULL);			/* Q3 */
-	hand_out(events, n);
+	hand_out(rt, events, n);
 	return true;
 }
 
