@@ -4,14 +4,16 @@
  * L is leat_pool.lock; o: of the task that works for the record; c: never changed; a: atomic.
  *
  *	submit	S1 send to the channel
- *		S2 open: lock; a worker may begin (running < limit, not paused): out of the idle
- *		   list, running + 1; unlock; spawn its task
+ *		S2 open: lock; a worker may begin (running < limit, none is starting): out of the
+ *		   idle list, running + 1, starting; unlock; spawn its task
  *	task	T1 the worker's state is made, at its first job
- *		T2 receive; work; hand on
+ *		T2 receive; it was starting: lock; it is not any more; unlock; look into the channels:
+ *		   there is more: S2; work; hand on
  *		T3 nothing there, or too many: lock; running - 1, into the idle list; unlock
  *		T4 look into the channels once more: jobs are there: S2, for itself
- * S1 and T4 hold the lock of the same channel in turn.  S1 first: T4 sees the job.  T4 first: S1
- * comes after it, so S2 sees that the pool is open, which T3 has written before.
+ * One worker starts at a time: short jobs are done by few, however many there may be.
+ * S1 and T4 (or the look of T2) hold the lock of the same channel in turn.  S1 first: T4 sees the
+ * job.  T4 first: S1 comes after it, so S2 sees that the pool is open, which T3 has written before.
  */
 #ifndef LEAT_PATTERNS_POOL_H
 #define LEAT_PATTERNS_POOL_H
@@ -40,6 +42,7 @@ struct leat__pool_worker {
 	int index;		/* (c) */
 	uint16_t depth;		/* (o) jobs that it does one in the other */
 	bool has_state;		/* (o) */
+	bool starting;		/* (o) has not taken a job yet */
 	struct leat__counts counts;
 	char state[] __attribute__((aligned(16))); /* (o) a copy of options.state */
 };
@@ -57,6 +60,7 @@ struct leat_pool {
 	_Atomic int running;	/* (L, a) records with a task */
 	_Atomic int limit;	/* (L, a) 0: paused */
 	int workers;		/* (L) the limit when it is not paused */
+	bool starting;		/* (L) one of the workers is */
 	bool closed;		/* (L) */
 	bool ended;		/* (L) closed, and everything is done; no worker begins any more */
 	bool trims;		/* (L) leat__pool_trim_later has been called, and it has not come */

@@ -25,7 +25,8 @@ void leat__pool_update_open(struct leat_pool *pool)
 	int limit = atomic_load_explicit(&pool->limit, memory_order_relaxed);
 
 	atomic_store_explicit(&pool->open,
-			      running < limit && !pool->ended && leat__pool_error(pool) == 0,
+			      running < limit && !pool->starting && !pool->ended &&
+				      leat__pool_error(pool) == 0,
 			      memory_order_relaxed);
 }
 
@@ -56,10 +57,24 @@ static struct leat__pool_worker *begin(struct leat_pool *pool)
 	}
 	if (w) {
 		atomic_fetch_add(&pool->running, 1);
+		w->starting = pool->starting = true;
 		leat__pool_update_open(pool);
 	}
 	leat_mutex_unlock(&pool->lock);
 	return w;
+}
+
+/* T2: w has taken its first job, so another may start. */
+static void started(struct leat__pool_worker *w)
+{
+	struct leat_pool *pool = w->pool;
+
+	leat_mutex_lock(&pool->lock);
+	w->starting = pool->starting = false;
+	leat__pool_update_open(pool);
+	leat_mutex_unlock(&pool->lock);
+	if (leat__pool_has_jobs(pool))
+		leat__pool_wake(pool);
 }
 
 /* T3 */
@@ -71,6 +86,8 @@ static void end(struct leat__pool_worker *w)
 	leat_mutex_lock(&pool->lock);
 	w->next_idle = pool->idle;
 	pool->idle = w;
+	if (w->starting)
+		w->starting = pool->starting = false;
 	if (pool->o.idle > 0)
 		leat__pool_trim_later(pool, w);
 	if (atomic_fetch_sub(&pool->running, 1) == 1)
@@ -81,8 +98,10 @@ static void end(struct leat__pool_worker *w)
 
 static bool take(struct leat_pool *pool, char *buf)
 {
+	/* No try: this one looks for a cancel, and yields now and then. */
 	for (int i = 0; i < pool->nqueues; i++)
-		if (leat_channel_try_recv(pool->queue[i], buf) == 0)
+		if (leat_channel_len(pool->queue[i]) > 0 &&
+		    leat_channel_recv(pool->queue[i], buf, INT64_MIN) == 0)
 			return true;
 	return false;
 }
@@ -190,9 +209,13 @@ void leat__pool_do(struct leat_pool *pool, struct leat__pool_worker *w, char *jo
 bool leat__pool_take_and_do(struct leat_pool *pool, struct leat__pool_worker *w)
 {
 	char job[LEAT_POOL_JOB_MAX] __attribute__((aligned(16)));
+	enum leat__taken taken;
 	uint64_t seq;
 
-	switch (leat__pool_take(pool, &w->counts, job, &seq)) {
+	taken = leat__pool_take(pool, &w->counts, job, &seq);
+	if (taken != LEAT__TAKEN_NONE && w->starting)
+		started(w);
+	switch (taken) {
 	case LEAT__TAKEN_NONE:
 		return false;
 	case LEAT__TAKEN:
@@ -238,8 +261,7 @@ static void work(struct leat__pool_worker *w)
 	do {
 		atomic_store_explicit(&w->task, leat_task_id(), memory_order_relaxed);
 		if (have_state(w))
-			while (may_go_on(pool) && !leat_cancelled() &&
-			       leat__pool_take_and_do(pool, w))
+			while (may_go_on(pool) && leat__pool_take_and_do(pool, w))
 				;
 		if (leat_cancelled() && leat__pool_error(pool) == 0)
 			leat_pool_stop(pool, -ECANCELED);
