@@ -7,8 +7,8 @@
  *		S2 open: lock; a worker may begin (running < limit, none is starting): out of the
  *		   idle list, running + 1, starting; unlock; spawn its task
  *	task	T1 the worker's state is made, at its first job
- *		T2 receive; it was starting: lock; it is not any more; unlock; look into the channels:
- *		   there is more: S2; work; hand on
+ *		T2 receive; it was starting: lock; it is not any more; unlock; look into the
+ *		   channels: there is more: S2; work; hand on
  *		T3 nothing there, or too many: lock; running - 1, into the idle list; unlock
  *		T4 look into the channels once more: jobs are there: S2, for itself
  * One worker starts at a time: short jobs are done by few, however many there may be.
