@@ -5,10 +5,9 @@
  * every task waits, time jumps to the next timer.  The same seed gives the
  * same run.  LEAT_SIM=seed in the environment simulates any leat program.
  *
- * Stream sockets are simulated, too: listeners and connections of TCP and Unix
- * addresses (all addresses, of whatever host, are in the one process), with latency,
- * short counts and faults from the seed.  They have no descriptor; socket options are
- * accepted and mean nothing.  Datagrams, socket pairs and adopted descriptors are always the
+ * Sockets are simulated, too: TCP, UDP, Unix and pairs (all addresses, of whatever host, are
+ * in the one process), with latency, short counts and faults from the seed.  They have no
+ * descriptor; socket options are accepted and mean nothing.  Adopted descriptors are always the
  * kernel's.
  *
  * Files (leat/file.h) are simulated as well: on a disk in memory that each run finds empty,
@@ -33,13 +32,15 @@ typedef struct leat_sim_report {
 
 /*
  * What the simulated network does.  A run starts with a latency of 10 us to 1 ms, one count in 8
- * short, no resets, 64 KiB in a direction.
+ * short, no resets, no datagram lost or doubled (but they overtake each other), 64 KiB in a
+ * direction.
  */
 typedef struct leat_sim_net {
 	size_t size;		/* sizeof(leat_sim_net) */
-	int64_t latency_min, latency_max; /* ns; of bytes, ends, resets and each way of a connect */
+	int64_t latency_min, latency_max; /* ns; of all that is sent, each way of a connect */
 	uint32_t short_one_in;	/* reads and writes that are cut short: one in so many; 0: none */
 	uint32_t reset_one_in;	/* reads and writes that find -ECONNRESET; 0: none */
+	uint32_t lost_one_in, doubled_one_in; /* datagrams of UDP; 0: none */
 	size_t buffer;		/* bytes sent and not read, a direction; 0: 64 KiB */
 } leat_sim_net;
 

@@ -334,6 +334,8 @@ int leat__sim_shutdown(struct leat__io *io, unsigned how)
 
 	if (leat__sim_is_listener(io))
 		return -ENOTCONN;
+	if (leat__sim_is_datagram(io))
+		return leat__sim_datagram_shutdown(io, how);
 	sim = end->conn->sim;
 	leat__sim_lock(sim);
 	if ((how & LEAT_WRITABLE) && !end->shut_write) {

@@ -135,6 +135,9 @@ int leat_socketpair(leat_io ret_io[2], int type)
 	leat_io first;
 
 	leat__check_fork(__func__, NULL);
+	if (leat__sim_io())
+		return type == SOCK_STREAM ? leat__sim_stream_pair(ret_io)
+					   : leat__sim_message_pair(ret_io, type);
 	r = (int)LEAT__SYS(socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd));
 	if (r < 0)
 		return r;

@@ -17,6 +17,13 @@ int leat__socket_bind(int fd, int type, const leat_addr *addr,
 const leat_socket_options *leat__socket_options(const leat_socket_options *options,
 						const char *function);
 
+/* One datagram: to be sent to addr (NULL: to the peer), or received; then addr is filled in. */
+struct leat__datagram {
+	void *buf;
+	size_t n;
+	leat_addr *addr;
+};
+
 /*
  * The pause before the next try after something has run out: longer each time,
  * PAUSE_MIN to PAUSE_MAX; 0 at first.

@@ -1,16 +1,11 @@
 /* Datagrams: sockets that keep the borders of messages. */
+#include "io/sim_net.h"
 #include "io/socket.h"
 
 #include <errno.h>
 #include <unistd.h>
 
 #include "port/sys.h"
-
-struct datagram {
-	void *buf;
-	size_t n;
-	leat_addr *addr;	/* to: may be NULL; from: filled in */
-};
 
 static int prepare(int fd, const leat_addr *local, const leat_addr *peer,
 		   const leat_socket_options *options)
@@ -33,6 +28,8 @@ int leat_datagram_open(leat_io *ret_io, const leat_addr *local, const leat_addr 
 	options = leat__socket_options(options, __func__);
 	if (leat__unlikely(!local && !peer))
 		leat__misuse(NULL, "neither local nor peer is given");
+	if (leat__sim_io())
+		return leat__sim_datagram_open(ret_io, local, peer, options);
 	fd = leat__socket_open(local ? local : peer, SOCK_DGRAM, options);
 	if (fd < 0)
 		return fd;
@@ -47,7 +44,7 @@ int leat_datagram_open(leat_io *ret_io, const leat_addr *local, const leat_addr 
 
 static int64_t try_send(struct leat__io *io, void *arg)
 {
-	const struct datagram *d = arg;
+	const struct leat__datagram *d = arg;
 	const struct sockaddr *to = d->addr ? (const struct sockaddr *)&d->addr->_storage : NULL;
 
 	return LEAT__SYS(sendto(io->fd, d->buf, d->n, MSG_DONTWAIT | MSG_NOSIGNAL, to,
@@ -56,14 +53,15 @@ static int64_t try_send(struct leat__io *io, void *arg)
 
 int leat_send_to(leat_io handle, const void *buf, size_t n, const leat_addr *to, int64_t deadline)
 {
-	struct datagram d = { (void *)(uintptr_t)buf, n, (leat_addr *)(uintptr_t)to };
+	struct leat__datagram d = { (void *)(uintptr_t)buf, n, (leat_addr *)(uintptr_t)to };
 	struct leat__io *io = leat__io_hold(handle);
 	int64_t r;
 
 	leat__check_fork(__func__, NULL);
 	if (!io)
 		return LEAT_ECLOSED;
-	r = leat__io_try(io, LEAT__WRITABLE, deadline, try_send, &d, 0);
+	r = leat__io_try(io, LEAT__WRITABLE, deadline,
+			 leat__sim_is_datagram(io) ? leat__sim_try_send : try_send, &d, 0);
 	leat__io_release(io);
 	return r < 0 ? (int)r : 0;
 }
@@ -71,7 +69,7 @@ int leat_send_to(leat_io handle, const void *buf, size_t n, const leat_addr *to,
 /* With MSG_TRUNC the kernel tells the size that the datagram had. */
 static int64_t try_recv(struct leat__io *io, void *arg)
 {
-	struct datagram *d = arg;
+	struct leat__datagram *d = arg;
 
 	d->addr->_size = sizeof(d->addr->_storage);
 	return LEAT__SYS(recvfrom(io->fd, d->buf, d->n, MSG_DONTWAIT | MSG_TRUNC,
@@ -81,7 +79,7 @@ static int64_t try_recv(struct leat__io *io, void *arg)
 int64_t leat_recv_from(leat_io handle, void *buf, size_t n, leat_addr *ret_from, int64_t deadline)
 {
 	leat_addr from;
-	struct datagram d = { buf, n, &from };
+	struct leat__datagram d = { buf, n, &from };
 	struct leat__io *io = leat__io_hold(handle);
 	int64_t r;
 
@@ -89,7 +87,9 @@ int64_t leat_recv_from(leat_io handle, void *buf, size_t n, leat_addr *ret_from,
 	if (!io)
 		return LEAT_ECLOSED;
 	/* In a stream MSG_TRUNC would throw bytes away. */
-	if (io->ops == &leat__message_ops)
+	if (leat__sim_is_datagram(io))
+		r = leat__io_try(io, LEAT__READABLE, deadline, leat__sim_try_recv, &d, 0);
+	else if (io->ops == &leat__message_ops)
 		r = leat__io_try(io, LEAT__READABLE, deadline, try_recv, &d, 0);
 	else
 		r = -EOPNOTSUPP;

@@ -160,7 +160,10 @@ static void foreign_block(struct leat__task *t, int64_t deadline)
 		if (deadline != LEAT_FOREVER && leat__time_now() >= deadline &&
 		    leat__claim(t, LEAT__CLAIM_TIMEOUT))
 			return;
-		leat__futex_wait(&thread->futex, 0, deadline);
+		/* Virtual time is not the kernel's: look now and then. */
+		leat__futex_wait(&thread->futex, 0,
+				 rt->sim && deadline != LEAT_FOREVER ? leat__clock() + LEAT_MS
+								     : deadline);
 	}
 	if (deadline != LEAT_FOREVER)
 		leat__fetch_sub(&rt->attached, 1); /* counted twice */

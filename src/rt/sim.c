@@ -25,7 +25,7 @@ struct leat__sim {
 	uint64_t seed;
 	uint64_t random;
 	uint64_t hash;
-	int64_t now;
+	int64_t now;		/* (a) written by the worker; threads outside read it, too */
 	struct leat__task *first, *last; /* runnable, oldest first */
 	uint32_t n;
 	struct leat__lock lock;
@@ -74,7 +74,7 @@ const int64_t *leat__sim_clock(const struct leat__sim *sim)
 
 int64_t leat__sim_now(const struct leat__sim *sim)
 {
-	return sim->now;
+	return leat__load_relaxed(&sim->now);
 }
 
 uint64_t leat__sim_hash(const struct leat__sim *sim)
@@ -82,11 +82,16 @@ uint64_t leat__sim_hash(const struct leat__sim *sim)
 	return sim->hash;
 }
 
+static void go_on(struct leat__sim *sim, int64_t ns)
+{
+	leat__store_relaxed(&sim->now, sim->now + ns);
+}
+
 uint32_t leat__sim_choose(struct leat__sim *sim, uint32_t n)
 {
 	uint32_t choice = leat__random_below(&sim->random, n);
 
-	sim->now += CHOICE_NS;
+	go_on(sim, CHOICE_NS);
 	sim->hash = (sim->hash ^ choice ^ (uint64_t)n << 32) * 0x100000001b3u; /* FNV-1a */
 	return choice;
 }
@@ -260,7 +265,7 @@ static bool wait_outside(struct leat__worker *w)
 	if (!leat__poll_sleep(w, leat__clock() + step))
 		leat__futex_wait(&w->futex, 0, leat__clock() + step);
 	leat__store_relaxed(&w->futex, 0);
-	sim->now += step;
+	go_on(sim, step);
 	return true;
 }
 
@@ -280,13 +285,17 @@ struct leat__task *leat__sim_find_work(struct leat__worker *w)
 		next = next_time(w);
 		if (next != INT64_MAX) {
 			if (next > sim->now)
-				sim->now = next;
+				go_on(sim, next - sim->now);
 			if (w->wheel.count > 0)
 				leat__wheel_fire(&w->wheel, sim->now);
 		} else if (leat__load_relaxed(&rt->attached) > 0) {
-			/* A real thread will push: this run is not replayable. */
+			/*
+			 * A real thread will push, or waits for a time: this run is not
+			 * replayable, and virtual time takes as long as the wait.
+			 */
 			leat__futex_wait(&w->futex, 0, leat__clock() + LEAT_MS);
 			leat__store_relaxed(&w->futex, 0);
+			go_on(sim, LEAT_MS);
 		} else if (leat__load_relaxed(&rt->injector_len) == 0) {
 			rt->deadlocked = true;
 			leat__deadlock(rt);

@@ -9,6 +9,7 @@
 #include <glob.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -217,6 +218,28 @@ static int simulated_sockets(void)
 	return r;
 }
 
+/* A socket, its name, what is sent; pairs of both kinds. */
+static int simulated_messages(void)
+{
+	static const int types[] = { SOCK_STREAM, SOCK_DGRAM };
+	leat_addr addr;
+	leat_io io, pair[2];
+	int r;
+
+	REQUIRE(leat_addr_parse(&addr, "127.0.0.1:80") == 0);
+	r = leat_datagram_open(&io, &addr, NULL, NULL);
+	if (r < 0)
+		return r;
+	r = leat_send_to(io, "x", 1, &addr, LEAT_FOREVER);
+	leat_io_close(io);
+	for (int i = 0; i < 2 && r == 0; i++) {
+		r = leat_socketpair(pair, types[i]);
+		if (r == 0)
+			CHECK_EQ(leat_io_close(pair[0]) + leat_io_close(pair[1]), 0);
+	}
+	return r;
+}
+
 /* The disk, a directory, a file, a handle, bytes, a list. */
 static int simulated_files(void)
 {
@@ -257,6 +280,8 @@ static int main_task(void *arg)
 		r = open_signals();
 	if (r == 0 && !arg)
 		r = simulated_sockets();
+	if (r == 0 && !arg)
+		r = simulated_messages();
 	if (r == 0 && !arg)
 		r = simulated_files();
 	if (r == 0)

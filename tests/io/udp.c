@@ -1,7 +1,16 @@
 /*
- * Datagrams.
+ * Datagrams, the kernel's and simulated ones.
  */
 #include "net.h"
+
+#include <leat/sim.h>
+
+/* Simulated, none overtakes another. */
+static void keep_order(void)
+{
+	CHECK_EQ(leat_sim_net_set(LEAT_SIM_NET(.latency_min = 10 * LEAT_US,
+					       .latency_max = 10 * LEAT_US)), 0);
+}
 
 static leat_io open_at(const char *text, leat_addr *ret_addr)
 {
@@ -19,6 +28,7 @@ static void exchange(const char *text_a, const char *text_b)
 	leat_io a = open_at(text_a, &at_a), b = open_at(text_b, &at_b);
 	char buf[16], got[LEAT_ADDR_TEXT], want[LEAT_ADDR_TEXT];
 
+	keep_order();
 	/* Two that wait, of different sizes; borders are kept. */
 	CHECK_EQ(leat_send_to(a, "one", 3, &at_b, LEAT_FOREVER), 0);
 	CHECK_EQ(leat_send_to(a, "", 0, &at_b, LEAT_FOREVER), 0);
@@ -40,9 +50,14 @@ static void exchange(const char *text_a, const char *text_b)
 	close_pair((struct pair){ a, b });
 }
 
-TEST(udp_v4)
+TEST_BOTH(udp_v4, 20)
 {
 	exchange("127.0.0.1:0", "127.0.0.1:0");
+}
+
+TEST_SIM(udp_v6_sim, 20)
+{
+	exchange("[::1]:0", "[::1]:0");
 }
 
 TEST(udp_v6)
@@ -52,17 +67,18 @@ TEST(udp_v6)
 	exchange("[::1]:0", "[::1]:0");
 }
 
-TEST(unix_datagrams)
+TEST_BOTH(unix_datagrams, 20)
 {
 	exchange("unix:@leat-test-dgram-a", "unix:@leat-test-dgram-b");
 }
 
-TEST(connected)
+TEST_BOTH(connected, 20)
 {
 	leat_addr at_b, at_c, local, none = addr_of("127.0.0.1:0");
 	leat_io b = open_at("127.0.0.1:0", &at_b), c = open_at("127.0.0.1:0", &at_c), a;
 	char buf[16];
 
+	keep_order();
 	REQUIRE(leat_datagram_open(&a, &none, &at_b, NULL) == 0);
 	REQUIRE(leat_local_addr(a, &local) == 0);
 	CHECK_EQ(leat_write(a, "x", 1, LEAT_FOREVER), 1);
@@ -102,11 +118,12 @@ TEST(errors)
 }
 
 /* In a stream it would lose bytes. */
-TEST(not_for_streams)
+TEST_BOTH(not_for_streams, 20)
 {
 	struct pair p = make_connection("127.0.0.1:0");
 	char buf[4];
 
+	keep_order();
 	CHECK_EQ(leat_write(p.a, "abcdef", 6, LEAT_FOREVER), 6);
 	CHECK_EQ(leat_recv_from(p.b, buf, 2, NULL, leat_in(LEAT_S)), -EOPNOTSUPP);
 	CHECK_EQ(leat_read(p.b, buf, 2, leat_in(LEAT_S)), 2);
@@ -121,7 +138,7 @@ LEAT_TASK(receive, (leat_io, io), (int64_t *, ret))
 	*ret = leat_recv_from(io, buf, sizeof(buf), NULL, LEAT_FOREVER);
 }
 
-TEST(close_and_cancel)
+TEST_BOTH(close_and_cancel, 20)
 {
 	leat_addr at;
 	leat_io io = open_at("127.0.0.1:0", &at);
@@ -149,7 +166,7 @@ LEAT_TASK(send_many, (leat_io, io), (int, n))
 }
 
 /* A full queue makes the sender of a Unix datagram wait; none is lost or out of order. */
-TEST(pair_of_datagram_sockets)
+TEST_BOTH(pair_of_datagram_sockets, 20)
 {
 	enum { N = 5000 };
 	leat_io io[2];

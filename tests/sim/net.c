@@ -1,6 +1,9 @@
 /* Sockets of the simulated network: as the kernel's, with latency and faults from the seed. */
 #include "run.h"
 
+#include <pthread.h>
+#include <sched.h>
+
 #include <leat/net.h>
 #include <leat/sim.h>
 
@@ -312,6 +315,134 @@ TEST_SIM(unread_bytes_reset, 20)
 	CHECK_EQ(leat_io_close(io[1]), 0);
 	CHECK_EQ(leat_read(io[0], buf, 4, LEAT_FOREVER), -ECONNRESET);
 	CHECK_EQ(leat_io_close(io[0]), 0);
+}
+
+LEAT_TASK(count_accepts, (leat_io, listener), (int *, n))
+{
+	leat_io io;
+
+	while (leat_accept(listener, &io, NULL, LEAT_FOREVER) == 0) {
+		(*n)++;
+		CHECK_EQ(leat_io_close(io), 0);
+	}
+}
+
+/* Listeners that share a name share the connections, by the seed. */
+TEST_SIM(shared_name, 20)
+{
+	const leat_socket_options *options = LEAT_SOCKET_OPTIONS(.reuse_port = true);
+	leat_addr addr = addr_of(AT);
+	leat_io listener[2], io;
+	leat_group group;
+	int n[2] = { 0, 0 };
+
+	make(&group);
+	for (int i = 0; i < 2; i++) {
+		REQUIRE(leat_listen(&listener[i], &addr, options) == 0);
+		CHECK_EQ(leat_go_in(&group, count_accepts, listener[i], &n[i]), 0);
+	}
+	CHECK_EQ(leat_listen(&io, &addr, NULL), -EADDRINUSE);
+	for (int i = 0; i < 60; i++) {
+		REQUIRE(leat_connect(&io, &addr, NULL, LEAT_FOREVER) == 0);
+		CHECK_EQ(leat_io_close(io), 0);
+	}
+	test_settle();
+	CHECK_EQ(leat_io_close(listener[0]) + leat_io_close(listener[1]), 0);
+	CHECK_EQ(finish(&group), 0);
+	CHECK_EQ(n[0] + n[1], 60);
+	CHECK(n[0] > 5 && n[1] > 5);
+}
+
+LEAT_TASK(connect_late, (leat_addr *, addr), (int *, ret))
+{
+	leat_io io;
+
+	*ret = leat_connect(&io, addr, NULL, LEAT_FOREVER);
+	if (*ret == 0)
+		CHECK_EQ(leat_io_close(io), 0);
+}
+
+/* A full queue of the listener: a connect waits, and gets through. */
+TEST_SIM(full_backlog, 20)
+{
+	leat_addr addr = addr_of(AT);
+	leat_io listener, io[3], accepted;
+	leat_group group;
+	int r = 1;
+
+	REQUIRE(leat_listen(&listener, &addr, LEAT_SOCKET_OPTIONS(.backlog = 2)) == 0);
+	for (int i = 0; i < 3; i++)
+		REQUIRE(leat_connect(&io[i], &addr, NULL, LEAT_FOREVER) == 0);
+	make(&group);
+	CHECK_EQ(leat_go_in(&group, connect_late, &addr, &r), 0);
+	test_settle();
+	CHECK_EQ(r, 1);
+	REQUIRE(leat_accept(listener, &accepted, NULL, LEAT_FOREVER) == 0);
+	CHECK_EQ(finish(&group), 0);
+	CHECK_EQ(r, 0);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(leat_io_close(io[i]), 0);
+	CHECK_EQ(leat_io_close(accepted) + leat_io_close(listener), 0);
+}
+
+/* Bytes that have not been read when a reset arrives are lost, as TCP's. */
+TEST_SIM(reset_overtakes_bytes, 20)
+{
+	char buf[4];
+	leat_io io[2];
+
+	pair_at(AT, io);
+	CHECK_EQ(leat_write(io[0], "ab", 2, LEAT_FOREVER) > 0, 1);
+	CHECK_EQ(leat_write_all(io[1], "x", 1, LEAT_FOREVER, NULL), 0);
+	leat_sleep(LEAT_S);
+	CHECK_EQ(leat_io_close(io[0]), 0); /* with a byte that nobody has read */
+	leat_sleep(LEAT_S);
+	CHECK_EQ(leat_read(io[1], buf, 4, LEAT_FOREVER), -ECONNRESET);
+	CHECK_EQ(leat_read(io[1], buf, 4, LEAT_FOREVER), 0);
+	CHECK_EQ(leat_io_close(io[1]), 0);
+}
+
+static leat_sem ended;
+static int attached;
+
+static void *client_thread(void *addr)
+{
+	leat_io io;
+	char c = 0;
+
+	CHECK_EQ(leat_thread_attach(), 0);
+	__atomic_fetch_add(&attached, 1, __ATOMIC_RELEASE);
+	CHECK_EQ(leat_connect(&io, addr, NULL, LEAT_FOREVER), 0);
+	CHECK_EQ(leat_write_all(io, "q", 1, LEAT_FOREVER, NULL), 0);
+	CHECK_EQ(leat_read(io, &c, 1, LEAT_FOREVER), 1);
+	CHECK_EQ(c, 'q');
+	CHECK_EQ(leat_io_close(io), 0);
+	leat_sem_release(&ended, 1);
+	return NULL;
+}
+
+/* Threads of the program's own use simulated sockets, too; such a run does not replay. */
+TEST_SIM(threads, 5)
+{
+	leat_addr addr = addr_of(AT);
+	leat_io listener = listen_at(AT);
+	pthread_t thread[2];
+	leat_group group;
+
+	leat_sem_init(&ended, 2, 0);
+	CHECK_EQ(leat_sem_acquire(&ended, 2), 0);
+	attached = 0;
+	make(&group);
+	CHECK_EQ(leat_go_in(&group, serve, listener), 0);
+	for (int i = 0; i < 2; i++)
+		REQUIRE(pthread_create(&thread[i], NULL, client_thread, &addr) == 0);
+	while (__atomic_load_n(&attached, __ATOMIC_ACQUIRE) < 2)
+		sched_yield();
+	CHECK_EQ(leat_sem_acquire(&ended, 2), 0);
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(pthread_join(thread[i], NULL), 0);
+	CHECK_EQ(leat_io_close(listener), 0);
+	CHECK_EQ(finish(&group), 0);
 }
 
 static int64_t read_one(leat_io io)
