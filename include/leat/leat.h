@@ -23,5 +23,6 @@
 #include <leat/dump.h>
 #include <leat/ledger.h>
 #include <leat/pool.h>
+#include <leat/bucket.h>
 
 #endif
