@@ -55,6 +55,13 @@ static int check_options(const leat_pool_options *o)
 	return check_order(o);
 }
 
+static void unref(struct leat_pool *pool)
+{
+	/* Release and acquire: who frees it has seen what the others did with it. */
+	if (atomic_fetch_sub_explicit(&pool->refs, 1, memory_order_acq_rel) == 1)
+		leat_free(pool, sizeof(*pool));
+}
+
 static void release(struct leat_pool *pool)
 {
 	struct leat__pool_worker *w, *next;
@@ -68,7 +75,7 @@ static void release(struct leat_pool *pool)
 	leat_channel_unref(pool->o.results);
 	leat__pool_window_free(pool);
 	leat__pool_keys_free(pool);
-	leat_free(pool, sizeof(*pool));
+	unref(pool);
 }
 
 static int make_parts(struct leat_pool *pool)
@@ -107,6 +114,7 @@ int leat_pool_create(leat_pool_raw **ret_pool, const leat_pool_options *options)
 	pool->o = *options;
 	pool->workers = options->workers;
 	pool->caller.shared = true;
+	atomic_init(&pool->refs, 1);
 	atomic_store(&pool->limit, options->workers);
 	leat__pool_update_open(pool);
 	if (pool->o.results)
@@ -142,7 +150,7 @@ void leat__pool_look_for_end(struct leat_pool *pool)
 	bool close = false;
 
 	leat_mutex_lock(&pool->lock);
-	if (pool->closed && !pool->ended && is_quiet(pool)) {
+	if (pool->closed && pool->closing == 0 && !pool->ended && is_quiet(pool)) {
 		close = pool->o.results != NULL;
 		pool->ended = true;
 		leat__pool_update_open(pool);
@@ -153,20 +161,38 @@ void leat__pool_look_for_end(struct leat_pool *pool)
 	leat_mutex_unlock(&pool->lock);
 }
 
-void leat_pool_end_submits(leat_pool_raw *pool)
+/*
+ * Between the two calls the pool does not come to its end, after which its owner may free it: it is
+ * a result's receiver that sees the end, and perhaps not who closes the pool.
+ */
+static void closing_begin(struct leat_pool *pool)
 {
 	bool first;
 
-	check(__func__, pool);
+	atomic_fetch_add_explicit(&pool->refs, 1, memory_order_relaxed);
 	leat_mutex_lock(&pool->lock);
+	pool->closing++;
 	first = !pool->closed;
 	pool->closed = true;
 	leat_mutex_unlock(&pool->lock);
-	if (!first)
-		return;
-	for (int i = 0; i < pool->nqueues; i++)
+	for (int i = 0; i < pool->nqueues && first; i++)
 		leat_channel_close(pool->queue[i]);
+}
+
+static void closing_end(struct leat_pool *pool)
+{
+	leat_mutex_lock(&pool->lock);
+	pool->closing--;
+	leat_mutex_unlock(&pool->lock);
 	leat__pool_look_for_end(pool);
+	unref(pool);
+}
+
+void leat_pool_end_submits(leat_pool_raw *pool)
+{
+	check(__func__, pool);
+	closing_begin(pool);
+	closing_end(pool);
 }
 
 /* What nobody has begun. */
@@ -191,12 +217,12 @@ void leat_pool_stop(leat_pool_raw *pool, int cause)
 		leat_misuse(__func__, pool, "cause is %d; it must be a negative error, or 0", cause);
 	if (!atomic_compare_exchange_strong(&pool->error, &none, cause < 0 ? cause : -ECANCELED))
 		return;
+	closing_begin(pool);
 	leat_group_cancel(&pool->group, cause);
-	leat_pool_end_submits(pool);
 	drop_queued(pool);
 	if (pool->window)
 		leat__pool_window_stop(pool);
-	leat__pool_look_for_end(pool);
+	closing_end(pool);
 }
 
 /* Until nobody works, or until everything is done.  0, -ETIMEDOUT, -ECANCELED. */
@@ -221,6 +247,18 @@ int leat_pool_wait_drained(leat_pool_raw *pool, int64_t deadline)
 	return r < 0 ? r : leat__pool_error(pool);
 }
 
+/* Others may be closing it. */
+static void wait_for_end(struct leat_pool *pool)
+{
+	bool in_task = leat_task_id() != 0;
+
+	if (in_task)
+		leat_shield_begin();
+	(void)wait_quiet(pool, true, LEAT_FOREVER);
+	if (in_task)
+		leat_shield_end();
+}
+
 int leat_pool_end(leat_pool_raw *pool, leat_ledger *ret_ledger)
 {
 	leat_ledger last = { .size = sizeof(last) };
@@ -241,10 +279,10 @@ int leat_pool_end(leat_pool_raw *pool, leat_ledger *ret_ledger)
 	leat_group_cancel(&pool->group, 0);
 	(void)leat_group_wait(&pool->group);
 	leat_group_release(&pool->group);
+	wait_for_end(pool);
 	drop_queued(pool);
 	if (pool->window)
 		leat__pool_window_drop(pool);
-	leat__pool_look_for_end(pool);
 	(void)leat_pool_get_ledger(pool, &last);
 	/* That it was stopped above matters only if anything was. */
 	if (r == 0 && last.cancelled > 0)

@@ -62,6 +62,8 @@ struct leat_pool {
 	int workers;		/* (L) the limit when it is not paused */
 	bool starting;		/* (L) one of the workers is */
 	bool closed;		/* (L) */
+	int closing;		/* (L) calls that close or stop it, and are not through with it */
+	_Atomic int refs;	/* on the memory alone: of the owner, and of those calls */
 	bool ended;		/* (L) closed, and everything is done; no worker begins any more */
 	bool trims;		/* (L) leat__pool_trim_later has been called, and it has not come */
 	atomic_bool open;	/* (L, a) a worker may begin */
