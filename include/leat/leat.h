@@ -24,5 +24,7 @@
 #include <leat/ledger.h>
 #include <leat/pool.h>
 #include <leat/bucket.h>
+#include <leat/breaker.h>
+#include <leat/retry.h>
 
 #endif

@@ -258,5 +258,7 @@ const char *leat_strerror(int error)
 		return "closed";
 	if (error == LEAT_EEND)
 		return "the input ended too early";
+	if (error == LEAT_EOPEN)
+		return "the circuit breaker is open";
 	return error <= 0 ? strerror_r(-error, text, sizeof(text)) : "no error";
 }
