@@ -2,10 +2,10 @@
  * Fork-join with the record on the caller's stack.
  *
  *	F1 fork: the record goes to the bottom of the worker's deque
- *	F2 join: pop the bottom.  It is the record: nobody took it; call it here,
- *	   as part of the joining task
- *	F3 else it was stolen, or this worker's scheduler took it: done 0 -> WAITING
- *	   and park, unless it is DONE
+ *	F2 join: pop the bottom.  It is the record, and has no stack: nobody took it; call it
+ *	   here, as part of the joining task
+ *	F3 else it was stolen, or this worker's scheduler took it (it may lie there again, ready
+ *	   after a wait, and then has a stack): done 0 -> WAITING and park, unless it is DONE
  *	F4 the child ends: done -> DONE; it was WAITING: claim and ready the parent
  * The forks that a task has not joined are a stack, last_fork and down by below, so
  * that a join in another order is seen.
@@ -109,7 +109,7 @@ int leat_join(leat_forked *forked)
 	if (leat__unlikely(leat__load_relaxed(&f->done) == NOT_PUSHED))
 		return f->u.task.type->run(leat__args(&f->u.task));
 	t = leat__deque_pop(&w->deque);				/* F2 */
-	if (leat__likely(t == &f->u.task))
+	if (leat__likely(t == &f->u.task && !t->stack))
 		return t->type->run(leat__args(t));
 	return join_slow(f, w, t);
 }

@@ -1443,6 +1443,35 @@ TEST_BOTH(fork_join_blocks, 50)
 }
 
 /* The child is cancelled with the group. */
+enum { LEAVES = 64 };
+
+static int leaf_runs[LEAVES];
+
+LEAT_TASK(sleep_in_leaves, (int, from), (int, to))
+{
+	leat_forked right;
+
+	if (to - from == 1) {
+		leat_sleep((int64_t)leat_random(20) * LEAT_US);
+		__atomic_fetch_add(&leaf_runs[from], 1, __ATOMIC_RELAXED);
+		return;
+	}
+	leat_fork(&right, sleep_in_leaves, (from + to) / 2, to);
+	sleep_in_leaves(from, (from + to) / 2);
+	leat_join(&right);
+}
+
+/* A child that has begun, waited, and is ready again lies where it lay when it was new. */
+TEST_BOTH(fork_join_of_children_that_wait, 200)
+{
+	for (int round = 0; round < 20; round++) {
+		memset(leaf_runs, 0, sizeof(leaf_runs));
+		sleep_in_leaves(0, LEAVES);
+		for (int i = 0; i < LEAVES; i++)
+			CHECK_EQ(leaf_runs[i], 1);
+	}
+}
+
 TEST_BOTH(fork_join_cancelled, 50)
 {
 	leat_chan(int) chan = leat_chan_make(int, 0);
