@@ -26,5 +26,6 @@
 #include <leat/bucket.h>
 #include <leat/breaker.h>
 #include <leat/retry.h>
+#include <leat/loop.h>
 
 #endif
