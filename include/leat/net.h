@@ -101,7 +101,8 @@ LEAT_API LEAT_MUST_CHECK int leat_connect(leat_io *ret_io, const leat_addr *addr
 
 /*
  * Ends one or both directions of a connection, for every handle of it: LEAT_WRITABLE: the
- * peer reads the end; LEAT_READABLE: reads return the end.  Does not block.
+ * peer reads the end; LEAT_READABLE: reads return the end (not of datagrams: on Linux they wait
+ * on).  Does not block.
  */
 LEAT_API int leat_shutdown(leat_io io, unsigned how);
 

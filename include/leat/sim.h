@@ -7,8 +7,8 @@
  *
  * Sockets are simulated, too: TCP, UDP, Unix and pairs (all addresses, of whatever host, are
  * in the one process), with latency, short counts and faults from the seed.  They have no
- * descriptor; socket options are accepted and mean nothing.  Adopted descriptors are always the
- * kernel's.
+ * descriptor; socket options are accepted and mean nothing, and there is no broadcast or multicast.
+ * Adopted descriptors are always the kernel's.
  *
  * Files (leat/file.h) are simulated as well: on a disk in memory that each run finds empty,
  * with latency, short counts and faults from the seed.  The directories on the way to a new file
@@ -41,7 +41,11 @@ typedef struct leat_sim_net {
 	uint32_t short_one_in;	/* reads and writes that are cut short: one in so many; 0: none */
 	uint32_t reset_one_in;	/* reads and writes that find -ECONNRESET; 0: none */
 	uint32_t lost_one_in, doubled_one_in; /* datagrams of UDP; 0: none */
-	size_t buffer;		/* bytes sent and not read, a direction; 0: 64 KiB */
+	/*
+	 * Bytes sent and not read, a direction; 0: 64 KiB.  Of UDP the receiver's, where the rest
+	 * is dropped, and as many of a sender on the way.
+	 */
+	size_t buffer;
 } leat_sim_net;
 
 #define LEAT_SIM_NET(...) (&(const leat_sim_net){ .size = sizeof(leat_sim_net), __VA_ARGS__ })

@@ -4,6 +4,8 @@
 #ifndef LEAT_IO_IO_H
 #define LEAT_IO_IO_H
 
+#include <string.h>
+
 #include <leat/io.h>
 
 #include "rt/look.h"
@@ -19,6 +21,35 @@ static inline size_t leat__iov_size(const struct iovec *iov, int count)
 	for (int i = 0; i < count; i++)
 		n += iov[i].iov_len;
 	return n;
+}
+
+/* The first n bytes of iov, of which there are as many, to one place. */
+static inline void leat__iov_gather(void *to, const struct iovec *iov, int count, size_t n)
+{
+	size_t at = 0;
+
+	for (int i = 0; i < count && at < n; i++) {
+		size_t part = iov[i].iov_len < n - at ? iov[i].iov_len : n - at;
+
+		if (part > 0)
+			memcpy((char *)to + at, iov[i].iov_base, part);
+		at += part;
+	}
+}
+
+/* n bytes to iov, as far as they fit. */
+static inline void leat__iov_scatter(const struct iovec *iov, int count, const void *from,
+				     size_t n)
+{
+	size_t at = 0;
+
+	for (int i = 0; i < count && at < n; i++) {
+		size_t part = iov[i].iov_len < n - at ? iov[i].iov_len : n - at;
+
+		if (part > 0)
+			memcpy(iov[i].iov_base, (const char *)from + at, part);
+		at += part;
+	}
 }
 
 /*

@@ -17,7 +17,7 @@ enum kind {
 	DATA,
 	END,			/* no more bytes */
 	GONE,			/* and nobody who reads */
-	RESET,			/* the bytes before it are lost, too */
+	RESET,			/* the bytes before it are lost, too; not those of Unix */
 };
 
 struct packet {
@@ -65,6 +65,19 @@ static void drop_all(struct leat__sim_end *end)
 		packet_free(p);
 }
 
+/* A reset is what comes after the bytes, also if an end was before it. */
+static void drop_end(struct leat__sim_end *end)
+{
+	leat__list_for_each(node, &end->in) {
+		struct packet *p = leat__container_of(node, struct packet, node);
+
+		if (p->kind == END) {
+			packet_free(p);
+			return;
+		}
+	}
+}
+
 static void arrive(struct leat__sim_event *event)
 {
 	struct packet *p = leat__container_of(event, struct packet, event);
@@ -73,7 +86,9 @@ static void arrive(struct leat__sim_event *event)
 	p->arrived = true;
 	if (p->kind >= GONE)
 		end->peer_gone = true;
-	if (p->kind == RESET) {
+	if (p->kind == RESET && end->conn->is_unix) {
+		drop_end(end);
+	} else if (p->kind == RESET) {
 		end->error = -ECONNRESET;
 		end->reset = true;
 		drop_all(end);
@@ -207,10 +222,15 @@ static int64_t read_locked(struct leat__sim_end *end, const leat_sim_net *net,
 
 	if (r < 0)
 		return r;
-	if (end->reset || end->shut_read || (p && p->arrived && p->kind != DATA))
+	if (p && p->arrived && p->kind == RESET) {
+		p->kind = GONE;
+		return -ECONNRESET;
+	}
+	if (end->reset || (p && p->arrived && p->kind != DATA))
 		return 0;
+	/* After a shutdown what has come is still there, and of Unix what is on the way. */
 	if (!p || !p->arrived)
-		return -EAGAIN;
+		return end->shut_read && !(p && end->conn->is_unix) ? 0 : -EAGAIN;
 	left = leat__sim_shortened(end->conn->sim, net->short_one_in, leat__iov_size(iov, count));
 	for (int i = 0; i < count && left > 0; i++) {
 		size_t n = iov[i].iov_len < left ? iov[i].iov_len : left;
@@ -238,17 +258,10 @@ static int64_t sim_read(struct leat__io *io, const struct iovec *iov, int count)
 static int64_t send_bytes(struct leat__sim_end *to, const struct iovec *iov, int count, size_t n)
 {
 	struct packet *p = packet_new(to, DATA, n);
-	size_t at = 0;
 
 	if (!p)
 		return -ENOMEM;
-	for (int i = 0; i < count && at < n; i++) {
-		size_t part = iov[i].iov_len < n - at ? iov[i].iov_len : n - at;
-
-		if (part > 0)
-			memcpy(p->bytes + at, iov[i].iov_base, part);
-		at += part;
-	}
+	leat__iov_gather(p->bytes, iov, count, n);
 	post(to, p);
 	return (int64_t)n;
 }
@@ -262,10 +275,11 @@ static int64_t write_locked(struct leat__sim_end *end, const leat_sim_net *net,
 
 	if (r < 0)
 		return r;
-	if (end->shut_write || end->peer_gone || (to->closed && end->conn->is_unix))
+	if (end->shut_write || end->peer_gone ||
+	    (end->conn->is_unix && (to->closed || to->shut_read)))
 		return -EPIPE;
 	/* Nobody will read it, which end has yet to hear. */
-	if (to->closed || to->reset || to->shut_read)
+	if (n == 0 || to->closed || to->reset || to->shut_read)
 		return (int64_t)n;
 	if (to->used >= net->buffer)
 		return -EAGAIN;
@@ -342,8 +356,10 @@ int leat__sim_shutdown(struct leat__io *io, unsigned how)
 		end->shut_write = true;
 		notify(peer_of(end), END);
 	}
-	if (how & LEAT_READABLE)
+	if (how & LEAT_READABLE) {
 		end->shut_read = true;
+		leat__sim_wake(peer_of(end)->io, LEAT__WRITABLE); /* full, it would wait for us */
+	}
 	leat__sim_wake(end->io, how);
 	leat__sim_unlock(sim);
 	return 0;

@@ -2,8 +2,10 @@
  * The simulated network: its names.
  *
  * A name is in the list as long as it is taken: that of a Unix socket with a path also after the
- * close, as the kernel's.  Ports of TCP and UDP are different names; paths are not.
+ * close, as the kernel's.  Ports of TCP and UDP are different names, and so are abstract ones of
+ * streams and datagrams; paths are not.
  */
+#include "io/sim_datagram.h"
 #include "io/sim_net.h"
 
 #include <errno.h>
@@ -27,6 +29,7 @@ static void network_fini(struct leat__sim_part *part)
 
 	while (!leat__list_is_empty(&net->names))
 		name_free(leat__container_of(net->names.next, struct leat__sim_name, node));
+	leat__sim_udp_drop_all(net);
 	leat__free(net, sizeof(*net));
 }
 
@@ -47,6 +50,7 @@ struct leat__sim_network *leat__sim_network(struct leat__sim *sim)
 	net->next_port = PORT_FIRST;
 	leat__list_init(&net->names);
 	leat__list_init(&net->sockets);
+	leat__list_init(&net->on_the_way);
 	*where = &net->part;
 	return net;
 }
@@ -83,7 +87,7 @@ int64_t leat__sim_latency(struct leat__sim *sim)
 }
 
 /* The bytes of an IP address, 4 or 16. */
-static const void *ip_of(const leat_addr *addr, size_t *ret_n)
+const void *leat__sim_ip_of(const leat_addr *addr, size_t *ret_n)
 {
 	if (addr->_storage.ss_family == AF_INET) {
 		*ret_n = 4;
@@ -93,11 +97,11 @@ static const void *ip_of(const leat_addr *addr, size_t *ret_n)
 	return &((const struct sockaddr_in6 *)&addr->_storage)->sin6_addr;
 }
 
-static bool is_any(const leat_addr *addr)
+bool leat__sim_is_any(const leat_addr *addr)
 {
 	static const char zero[16];
 	size_t n;
-	const void *ip = ip_of(addr, &n);
+	const void *ip = leat__sim_ip_of(addr, &n);
 
 	return memcmp(ip, zero, n) == 0;
 }
@@ -108,42 +112,69 @@ bool leat__sim_is_path(const leat_addr *addr)
 	       ((const struct sockaddr_un *)&addr->_storage)->sun_path[0] != '\0';
 }
 
-/* Whether what is sent to addr reaches the name. */
-static bool reaches(const struct leat__sim_name *name, const leat_addr *addr, int type)
+leat_addr leat__sim_plain(const leat_addr *addr)
 {
-	int family = addr->_storage.ss_family, own = name->addr._storage.ss_family;
-	const void *a, *b;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&addr->_storage;
+	struct sockaddr_in in = { .sin_family = AF_INET };
+	leat_addr plain = *addr;
+
+	if (addr->_storage.ss_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
+		return plain;
+	in.sin_port = in6->sin6_port;
+	memcpy(&in.sin_addr, (const char *)&in6->sin6_addr + 12, 4);
+	(void)!leat_addr_set(&plain, (const struct sockaddr *)&in, sizeof(in));
+	return plain;
+}
+
+static bool reaches_unix(const struct leat__sim_name *name, const leat_addr *addr, int type)
+{
+	return name->addr._size == addr->_size &&
+	       memcmp(&name->addr._storage, &addr->_storage, addr->_size) == 0 &&
+	       (name->type == type || leat__sim_is_path(addr));
+}
+
+bool leat__sim_same_ip(const leat_addr *a, const leat_addr *b)
+{
 	size_t n, m;
+	const void *ip_a = leat__sim_ip_of(a, &n), *ip_b = leat__sim_ip_of(b, &m);
+
+	return n == m && memcmp(ip_a, ip_b, n) == 0;
+}
+
+bool leat__sim_reaches(const struct leat__sim_name *name, const leat_addr *addr, int type)
+{
+	leat_addr to = leat__sim_plain(addr), at = leat__sim_plain(&name->addr);
+	int family = to._storage.ss_family, own = at._storage.ss_family;
 
 	if (family == AF_UNIX || own == AF_UNIX)
-		return family == own && name->addr._size == addr->_size &&
-		       memcmp(&name->addr._storage, &addr->_storage, addr->_size) == 0;
-	if (name->type != type || leat_addr_port(&name->addr) != leat_addr_port(addr))
+		return family == own && reaches_unix(name, addr, type);
+	if (name->type != type || leat_addr_port(&at) != leat_addr_port(&to))
 		return false;
 	if (family != own)
-		return own == AF_INET6 && !name->v6_only && is_any(&name->addr);
-	a = ip_of(addr, &n);
-	b = ip_of(&name->addr, &m);
+		return own == AF_INET6 && !name->v6_only && leat__sim_is_any(&at);
 	/* A connect to any address of this host is one to its loopback. */
-	return is_any(&name->addr) || is_any(addr) || memcmp(a, b, n) == 0;
+	return leat__sim_is_any(&at) || leat__sim_is_any(&to) || leat__sim_same_ip(&at, &to);
 }
 
 struct leat__sim_name *leat__sim_find(struct leat__sim *sim, const leat_addr *addr, int type,
-				      bool *ret_is_name)
+				      int *ret_error)
 {
 	struct leat__sim_network *net = leat__sim_network(sim);
 	struct leat__sim_name *found = NULL;
 	uint64_t n = 0;
 
-	*ret_is_name = false;
+	*ret_error = leat__sim_is_path(addr) ? -ENOENT : -ECONNREFUSED;
 	leat__list_for_each(node, &net->names) {
 		struct leat__sim_name *name =
 			leat__container_of(node, struct leat__sim_name, node);
 
-		if (!reaches(name, addr, type))
+		if (!leat__sim_reaches(name, addr, type))
 			continue;
-		*ret_is_name = true;
-		if (name->io && (n++ == 0 || leat__sim_roll(sim, n) == 0))
+		if (!name->io)
+			*ret_error = -ECONNREFUSED;
+		else if (name->type != type)
+			*ret_error = -EPROTOTYPE;
+		else if (n++ == 0 || leat__sim_roll(sim, n) == 0)
 			found = name;
 	}
 	return found;
@@ -151,12 +182,15 @@ struct leat__sim_name *leat__sim_find(struct leat__sim *sim, const leat_addr *ad
 
 static bool is_taken(struct leat__sim_network *net, const struct leat__sim_name *by)
 {
+	bool can_share = by->reuse_port && by->addr._storage.ss_family != AF_UNIX;
+
 	leat__list_for_each(node, &net->names) {
 		struct leat__sim_name *name =
 			leat__container_of(node, struct leat__sim_name, node);
 
-		if ((reaches(name, &by->addr, by->type) || reaches(by, &name->addr, name->type)) &&
-		    !(name->reuse_port && by->reuse_port))
+		if ((leat__sim_reaches(name, &by->addr, by->type) ||
+		     leat__sim_reaches(by, &name->addr, name->type)) &&
+		    !(can_share && name->reuse_port))
 			return true;
 	}
 	return false;
@@ -178,7 +212,7 @@ static void forget_path(struct leat__sim_network *net, const leat_addr *addr)
 		struct leat__sim_name *old =
 			leat__container_of(node, struct leat__sim_name, node);
 
-		if (!old->io && reaches(old, addr, old->type)) {
+		if (!old->io && leat__sim_reaches(old, addr, old->type)) {
 			name_free(old);
 			return;
 		}
@@ -207,7 +241,7 @@ int leat__sim_bind(struct leat__sim_name **ret_name, struct leat__sim *sim, stru
 {
 	struct leat__sim_network *net = leat__sim_network(sim);
 	struct leat__sim_name *name = leat__alloc(sizeof(*name));
-	int r;
+	int family = addr->_storage.ss_family, plain = leat__sim_plain(addr)._storage.ss_family, r;
 
 	if (!name)
 		return -ENOMEM;
@@ -217,8 +251,13 @@ int leat__sim_bind(struct leat__sim_name **ret_name, struct leat__sim *sim, stru
 	name->type = type;
 	name->addr = *addr;
 	name->reuse_port = options->reuse_port;
-	name->v6_only = options->v6_only;
-	r = net ? bind_name(net, name, options->replace_path) : -ENOMEM;
+	/* As the kernel has it: only any address of IPv6 is one of IPv4, too. */
+	name->v6_only = options->v6_only ||
+			(family == AF_INET6 && plain == AF_INET6 && !leat__sim_is_any(addr));
+	if (options->v6_only && plain != family)
+		r = -EINVAL;
+	else
+		r = net ? bind_name(net, name, options->replace_path) : -ENOMEM;
 	if (r < 0)
 		name_free(name);
 	else

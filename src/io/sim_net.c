@@ -160,13 +160,11 @@ static int enqueue(struct leat__sim *sim, struct leat__io *io, const leat_addr *
 	struct leat__sim_conn *conn;
 	struct listener *l;
 	leat_addr client;
-	bool is_name;
+	int r;
 
-	name = leat__sim_find(sim, addr, SOCK_STREAM, &is_name);
+	name = leat__sim_find(sim, addr, SOCK_STREAM, &r);
 	if (!name)
-		return leat__sim_is_path(addr) && !is_name ? -ENOENT : -ECONNREFUSED;
-	if (name->type != SOCK_STREAM)
-		return -EPROTOTYPE;
+		return r;
 	l = name->io->ctx;
 	if (l->queued > l->backlog)
 		return -EAGAIN;

@@ -1,4 +1,4 @@
-/* Sockets of a simulation: sim_name.c, sim_net.c (listeners), sim_conn.c, sim_datagram.c. */
+/* Sockets of a simulation: sim_name.c, sim_net.c (listeners), sim_conn.c; sim_datagram.h. */
 #ifndef LEAT_IO_SIM_NET_H
 #define LEAT_IO_SIM_NET_H
 
@@ -35,6 +35,7 @@ struct leat__sim_network {
 	leat_sim_net options;	/* (L) */
 	struct leat__list names; /* (L) leat__sim_name, oldest first */
 	struct leat__list sockets; /* (L) leat__sim_socket, of datagrams */
+	struct leat__list on_the_way; /* (L) leat__sim_message, of UDP */
 	unsigned next_port;	/* (L) */
 };
 struct leat__sim_network *leat__sim_network(struct leat__sim *sim);
@@ -46,18 +47,25 @@ struct leat__sim_name {
 	struct leat__io *io;	/* (L) NULL: closed, only the name is left */
 	int type;		/* (c) SOCK_STREAM or SOCK_DGRAM */
 	bool reuse_port, v6_only; /* (c) */
-	leat_addr addr;		/* (c) */
+	leat_addr addr;		/* (c) once the socket is open */
 };
 /* Under the lock.  addr gets a port if it has none.  0, -ENOMEM or -EADDRINUSE. */
 int leat__sim_bind(struct leat__sim_name **ret_name, struct leat__sim *sim, struct leat__io *io,
 		   int type, const leat_addr *addr, const leat_socket_options *options);
 void leat__sim_unbind(struct leat__sim_name *name);
 /*
- * Under the lock: who is reached by what is sent to addr, one of several by the seed; a Unix
- * socket may have another type.  NULL: nobody; *ret_is_name: but there is such a name.
+ * Under the lock: who is reached by what is sent to addr, one of several by the seed.  NULL:
+ * nobody; *ret_error: -ECONNREFUSED, and of a path -ENOENT, or -EPROTOTYPE: one of another type.
  */
 struct leat__sim_name *leat__sim_find(struct leat__sim *sim, const leat_addr *addr, int type,
-				      bool *ret_is_name);
+				      int *ret_error);
+bool leat__sim_reaches(const struct leat__sim_name *name, const leat_addr *addr, int type);
+/* An IPv4 address that is written as one of IPv6 (::ffff:1.2.3.4) as what it is; others stay. */
+leat_addr leat__sim_plain(const leat_addr *addr);
+/* The bytes of an IP address, 4 or 16. */
+const void *leat__sim_ip_of(const leat_addr *addr, size_t *ret_n);
+bool leat__sim_same_ip(const leat_addr *a, const leat_addr *b);
+bool leat__sim_is_any(const leat_addr *addr);
 bool leat__sim_is_path(const leat_addr *addr);
 unsigned leat__sim_next_port(struct leat__sim_network *net);
 

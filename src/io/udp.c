@@ -61,19 +61,28 @@ int leat_send_to(leat_io handle, const void *buf, size_t n, const leat_addr *to,
 	if (!io)
 		return LEAT_ECLOSED;
 	r = leat__io_try(io, LEAT__WRITABLE, deadline,
-			 leat__sim_is_datagram(io) ? leat__sim_try_send : try_send, &d, 0);
+			 leat__sim_is_socket(io) ? leat__sim_try_send : try_send, &d, 0);
 	leat__io_release(io);
 	return r < 0 ? (int)r : 0;
 }
 
-/* With MSG_TRUNC the kernel tells the size that the datagram had. */
+/*
+ * With MSG_TRUNC the kernel tells the size that the datagram had.  Of a sender without a name it
+ * says nothing at all: that is a Unix socket.
+ */
 static int64_t try_recv(struct leat__io *io, void *arg)
 {
 	struct leat__datagram *d = arg;
+	int64_t r;
 
 	d->addr->_size = sizeof(d->addr->_storage);
-	return LEAT__SYS(recvfrom(io->fd, d->buf, d->n, MSG_DONTWAIT | MSG_TRUNC,
-				  (struct sockaddr *)&d->addr->_storage, &d->addr->_size));
+	r = LEAT__SYS(recvfrom(io->fd, d->buf, d->n, MSG_DONTWAIT | MSG_TRUNC,
+			       (struct sockaddr *)&d->addr->_storage, &d->addr->_size));
+	if (r >= 0 && d->addr->_size == 0) {
+		d->addr->_storage.ss_family = AF_UNIX;
+		d->addr->_size = sizeof(d->addr->_storage.ss_family);
+	}
+	return r;
 }
 
 int64_t leat_recv_from(leat_io handle, void *buf, size_t n, leat_addr *ret_from, int64_t deadline)

@@ -113,7 +113,7 @@ TEST_SIM(errors_of_udp, 20)
 	CHECK_EQ(leat_read(b, &c, 1, leat_in(LEAT_S)), -ETIMEDOUT);
 	CHECK_EQ(leat_shutdown(b, LEAT_WRITABLE | LEAT_READABLE), 0);
 	CHECK_EQ(leat_write(b, "x", 1, LEAT_FOREVER), -EPIPE);
-	CHECK_EQ(leat_read(b, &c, 1, LEAT_FOREVER), 0);
+	CHECK_EQ(leat_read(b, &c, 1, leat_in(LEAT_S)), -ETIMEDOUT); /* as of Linux: no end */
 	CHECK_EQ(leat_io_close(a) + leat_io_close(b), 0);
 	CHECK_EQ(leat_io_close(a), LEAT_ECLOSED);
 	free(much);
@@ -134,6 +134,224 @@ TEST_SIM(any_address, 20)
 	CHECK_EQ(leat_read(client, &c, 1, leat_in(LEAT_S)), 1);
 	CHECK_EQ(c, 'a');
 	CHECK_EQ(leat_io_close(server) + leat_io_close(client), 0);
+}
+
+/* A server of both families answers who asks by IPv4, by the address that it was given. */
+TEST_SIM(both_families, 20)
+{
+	leat_addr at, from, to = addr_of("127.0.0.1:0"), only = addr_of("[::]:0");
+	leat_io server = open_at("[::]:0", &at), client;
+	char c, text[LEAT_ADDR_TEXT];
+
+	leat_addr_set_port(&to, (unsigned)leat_addr_port(&at));
+	REQUIRE(leat_datagram_open(&client, NULL, &to, NULL) == 0);
+	CHECK_EQ(leat_write(client, "q", 1, LEAT_FOREVER), 1);
+	CHECK_EQ(leat_recv_from(server, &c, 1, &from, LEAT_FOREVER), 1);
+	CHECK(leat_addr_format(&from, text, sizeof(text)) > 0);
+	CHECK(strncmp(text, "[::ffff:127.0.0.1]:", 19) == 0);
+	CHECK_EQ(leat_send_to(server, "a", 1, &from, LEAT_FOREVER), 0);
+	CHECK_EQ(leat_read(client, &c, 1, leat_in(LEAT_S)), 1);
+	CHECK_EQ(leat_io_close(server), 0);
+	REQUIRE(leat_datagram_open(&server, &only, NULL,
+				   LEAT_SOCKET_OPTIONS(.v6_only = true)) == 0);
+	CHECK_EQ(leat_send_to(server, "a", 1, &from, LEAT_FOREVER), -ENETUNREACH);
+	CHECK_EQ(leat_io_close(server) + leat_io_close(client), 0);
+}
+
+/* Who is there when it arrives gets it; and who is there then is not told that nobody was. */
+TEST_SIM(receiver_at_arrival, 20)
+{
+	leat_addr at;
+	leat_io server = open_at("127.0.0.1:0", &at), client;
+	char c;
+
+	REQUIRE(leat_datagram_open(&client, NULL, &at, NULL) == 0);
+	CHECK_EQ(leat_sim_net_set(LEAT_SIM_NET(.latency_min = LEAT_S, .latency_max = LEAT_S)), 0);
+	CHECK_EQ(leat_write(client, "x", 1, LEAT_FOREVER), 1);
+	CHECK_EQ(leat_io_close(server), 0);
+	REQUIRE(leat_datagram_open(&server, &at, NULL, NULL) == 0);
+	CHECK_EQ(leat_read(server, &c, 1, LEAT_FOREVER), 1);
+	CHECK_EQ(leat_write(client, "x", 1, LEAT_FOREVER), 1);
+	CHECK_EQ(leat_io_close(server), 0);
+	/* There and back. */
+	CHECK_EQ(leat_read(client, &c, 1, leat_in(1900 * LEAT_MS)), -ETIMEDOUT);
+	CHECK_EQ(leat_read(client, &c, 1, leat_in(200 * LEAT_MS)), -ECONNREFUSED);
+	CHECK_EQ(leat_write(client, "x", 1, LEAT_FOREVER), 1);
+	CHECK_EQ(leat_io_close(client), 0); /* and what is on the way to nobody stays so */
+	CHECK_EQ(leat_sleep(3 * LEAT_S), 0);
+}
+
+/* A sender that has as much on the way as fits waits; it gives up, or goes on. */
+TEST_SIM(sender_waits, 20)
+{
+	leat_addr at, to;
+	leat_io a = open_at("127.0.0.1:0", &at), b = open_at("127.0.0.1:0", &to);
+
+	CHECK_EQ(leat_sim_net_set(LEAT_SIM_NET(.latency_min = LEAT_S, .latency_max = LEAT_S,
+					       .buffer = 10)), 0);
+	CHECK_EQ(leat_send_to(a, "0123456789", 10, &to, LEAT_FOREVER), 0);
+	CHECK_EQ(leat_io_wait(a, LEAT_WRITABLE, leat_in(LEAT_MS)), -ETIMEDOUT);
+	CHECK_EQ(leat_send_to(a, "", 0, &to, leat_in(LEAT_MS)), -ETIMEDOUT);
+	CHECK_EQ(leat_send_to(a, "", 0, &to, leat_in(LEAT_S)), 0);
+	CHECK_EQ(leat_io_wait(a, LEAT_WRITABLE, leat_in(LEAT_MS)), LEAT_WRITABLE);
+	CHECK_EQ(leat_io_close(a) + leat_io_close(b), 0);
+}
+
+/* Several at one port: who is connected to the sender, else one of them, for it always the same. */
+TEST_SIM(shared_port, 20)
+{
+	enum { CLIENTS = 40 };
+	const leat_socket_options *options = LEAT_SOCKET_OPTIONS(.reuse_port = true);
+	leat_addr at = addr_of("127.0.0.1:53"), from[CLIENTS];
+	leat_io server[2], client[CLIENTS], own;
+	int n[2] = { 0, 0 };
+	char c;
+
+	for (int i = 0; i < 2; i++)
+		REQUIRE(leat_datagram_open(&server[i], &at, NULL, options) == 0);
+	CHECK_EQ(leat_datagram_open(&own, &at, NULL, NULL), -EADDRINUSE);
+	for (int i = 0; i < CLIENTS; i++) {
+		int which;
+
+		client[i] = open_at("127.0.0.1:0", &from[i]);
+		CHECK_EQ(leat_send_to(client[i], "x", 1, &at, LEAT_FOREVER), 0);
+		leat_sleep(LEAT_S);
+		which = leat_read(server[0], &c, 1, leat_in(LEAT_MS)) == 1 ? 0 : 1;
+		CHECK(which == 0 || leat_read(server[1], &c, 1, leat_in(LEAT_MS)) == 1);
+		n[which]++;
+		CHECK_EQ(leat_send_to(client[i], "x", 1, &at, LEAT_FOREVER), 0);
+		CHECK_EQ(leat_read(server[which], &c, 1, leat_in(LEAT_S)), 1);
+	}
+	CHECK(n[0] > 5 && n[1] > 5);
+	REQUIRE(leat_datagram_open(&own, &at, &from[0], options) == 0);
+	for (int i = 0; i < CLIENTS; i++)
+		CHECK_EQ(leat_send_to(client[i], "x", 1, &at, LEAT_FOREVER), 0);
+	CHECK_EQ(leat_read(own, &c, 1, leat_in(LEAT_S)), 1);
+	CHECK_EQ(leat_read(own, &c, 1, leat_in(LEAT_S)), -ETIMEDOUT);
+	for (int i = 0; i < CLIENTS; i++)
+		CHECK_EQ(leat_io_close(client[i]), 0);
+	CHECK_EQ(leat_io_close(own) + leat_io_close(server[0]) + leat_io_close(server[1]), 0);
+}
+
+/* It is a socket that a Unix socket is connected to, and not its name. */
+TEST_SIM(another_at_the_name, 20)
+{
+	leat_addr at, of_a;
+	leat_io b = open_at("unix:@b", &at), a, other = open_at("unix:@other", &of_a);
+	char c;
+
+	REQUIRE(leat_datagram_open(&a, NULL, &at, NULL) == 0);
+	CHECK_EQ(leat_io_close(b), 0);
+	b = open_at("unix:@b", &at);
+	CHECK_EQ(leat_write(a, "x", 1, LEAT_FOREVER), -ECONNREFUSED);
+	CHECK_EQ(leat_write(a, "x", 1, LEAT_FOREVER), -ENOTCONN);
+	CHECK_EQ(leat_peer_addr(a, &at), -ENOTCONN);
+	CHECK_EQ(leat_read(b, &c, 1, leat_in(LEAT_S)), -ETIMEDOUT);
+	CHECK_EQ(leat_io_close(a) + leat_io_close(b) + leat_io_close(other), 0);
+}
+
+/* Streams take them as bytes, or not at all. */
+TEST_SIM(not_for_streams, 20)
+{
+	leat_addr at;
+	leat_io b = open_at("unix:@b", &at), pair[2];
+	char buf[4];
+
+	REQUIRE(leat_socketpair(pair, SOCK_STREAM) == 0);
+	CHECK_EQ(leat_send_to(pair[0], "x", 1, NULL, LEAT_FOREVER), 0);
+	CHECK_EQ(leat_send_to(pair[0], "", 0, NULL, LEAT_FOREVER), 0);
+	CHECK_EQ(leat_send_to(pair[0], "x", 1, &at, LEAT_FOREVER), -EISCONN);
+	CHECK_EQ(leat_read(pair[1], buf, 4, leat_in(LEAT_S)), 1);
+	CHECK_EQ(leat_read(pair[1], buf, 4, leat_in(LEAT_S)), -ETIMEDOUT); /* and no end */
+	CHECK_EQ(leat_recv_from(pair[1], buf, 4, NULL, leat_in(LEAT_S)), -EOPNOTSUPP);
+	CHECK_EQ(leat_socketpair(pair, SOCK_RDM), -ESOCKTNOSUPPORT);
+	CHECK_EQ(leat_io_close(b) + leat_io_close(pair[0]) + leat_io_close(pair[1]), 0);
+}
+
+/* Also without bytes they fill a buffer, some time. */
+TEST_SIM(empty_ones_are_bounded, 5)
+{
+	leat_io io[2];
+	int n = 0;
+
+	CHECK_EQ(leat_sim_net_set(LEAT_SIM_NET(.buffer = 20)), 0);
+	REQUIRE(leat_socketpair(io, SOCK_DGRAM) == 0);
+	while (n < 100 && leat_send_to(io[0], "", 0, NULL, leat_in(LEAT_S)) == 0)
+		n++;
+	CHECK_EQ(n, 20);
+	CHECK_EQ(leat_io_close(io[0]) + leat_io_close(io[1]), 0);
+}
+
+LEAT_TASK(send_one, (leat_io, io), (int64_t *, ret))
+{
+	*ret = leat_write(io, "y", 1, LEAT_FOREVER);
+}
+
+LEAT_TASK(receive_one, (leat_io, io), (int64_t *, ret))
+{
+	char c;
+
+	*ret = leat_recv_from(io, &c, 1, NULL, LEAT_FOREVER);
+}
+
+/* How a send and a receive that wait end: 0: cancel, 1: the close of theirs, 2: of the other. */
+static void ended(int type, int how, int64_t expected_send, int64_t expected_receive)
+{
+	int64_t sent = 1, received = 1;
+	leat_group group;
+	leat_io io[2];
+
+	CHECK_EQ(leat_sim_net_set(LEAT_SIM_NET(.buffer = 1)), 0);
+	REQUIRE(leat_socketpair(io, type) == 0);
+	CHECK_EQ(leat_write(io[0], "x", 1, LEAT_FOREVER), 1);
+	make(&group);
+	CHECK_EQ(leat_go_in(&group, send_one, io[0], &sent), 0);
+	CHECK_EQ(leat_go_in(&group, receive_one, io[0], &received), 0);
+	test_settle();
+	if (how == 0)
+		leat_group_cancel(&group, 0);
+	else
+		CHECK_EQ(leat_io_close(io[how - 1]), 0);
+	if (expected_receive == -ETIMEDOUT) {
+		test_settle();
+		CHECK_EQ(received, 1); /* it waits on */
+		expected_receive = -ECANCELED;
+		leat_group_cancel(&group, 0);
+	}
+	(void)finish(&group);
+	CHECK_EQ(sent, expected_send);
+	CHECK_EQ(received, expected_receive);
+	(void)leat_io_close(io[0]);
+	(void)leat_io_close(io[1]);
+}
+
+TEST_SIM(ends_of_waits, 20)
+{
+	ended(SOCK_DGRAM, 0, -ECANCELED, -ECANCELED);
+	ended(SOCK_SEQPACKET, 0, -ECANCELED, -ECANCELED);
+	ended(SOCK_DGRAM, 1, LEAT_ECLOSED, LEAT_ECLOSED);
+	ended(SOCK_SEQPACKET, 1, LEAT_ECLOSED, LEAT_ECLOSED);
+	ended(SOCK_DGRAM, 2, -ECONNREFUSED, -ETIMEDOUT);
+}
+
+/* Of SOCK_SEQPACKET one of the two hears that bytes were not read, the other that it is the end. */
+TEST_SIM(close_of_a_sequence, 20)
+{
+	int64_t sent = 1, received = 1;
+	leat_group group;
+	leat_io io[2];
+
+	CHECK_EQ(leat_sim_net_set(LEAT_SIM_NET(.buffer = 1)), 0);
+	REQUIRE(leat_socketpair(io, SOCK_SEQPACKET) == 0);
+	CHECK_EQ(leat_write(io[0], "x", 1, LEAT_FOREVER), 1);
+	make(&group);
+	CHECK_EQ(leat_go_in(&group, send_one, io[0], &sent), 0);
+	CHECK_EQ(leat_go_in(&group, receive_one, io[0], &received), 0);
+	test_settle();
+	CHECK_EQ(leat_io_close(io[1]), 0);
+	CHECK_EQ(finish(&group), 0);
+	CHECK(sent == -ECONNRESET ? received == 0 : sent == -EPIPE && received == -ECONNRESET);
+	CHECK_EQ(leat_io_close(io[0]), 0);
 }
 
 TEST_SIM(errors_of_unix, 20)

@@ -317,6 +317,26 @@ TEST_SIM(unread_bytes_reset, 20)
 	CHECK_EQ(leat_io_close(io[0]), 0);
 }
 
+/* A Unix socket's bytes are read before the reset; a shutdown is heard of at once. */
+TEST_SIM(unix_keeps_bytes, 20)
+{
+	char buf[4];
+	leat_io io[2];
+
+	pair_at("unix:@name", io);
+	CHECK_EQ(leat_write_all(io[0], "ab", 2, LEAT_FOREVER, NULL), 0);
+	CHECK_EQ(leat_write_all(io[1], "x", 1, LEAT_FOREVER, NULL), 0);
+	CHECK_EQ(leat_shutdown(io[0], LEAT_READABLE | LEAT_WRITABLE), 0);
+	CHECK_EQ(leat_write(io[1], "y", 1, LEAT_FOREVER), -EPIPE);
+	leat_sleep(LEAT_S);
+	CHECK_EQ(leat_io_close(io[0]), 0);
+	CHECK_EQ(leat_read_full(io[1], buf, 2, LEAT_FOREVER, NULL), 0);
+	leat_sleep(LEAT_S);
+	CHECK_EQ(leat_read(io[1], buf, 1, LEAT_FOREVER), -ECONNRESET);
+	CHECK_EQ(leat_read(io[1], buf, 1, LEAT_FOREVER), 0);
+	CHECK_EQ(leat_io_close(io[1]), 0);
+}
+
 LEAT_TASK(count_accepts, (leat_io, listener), (int *, n))
 {
 	leat_io io;
