@@ -250,6 +250,36 @@ TEST_SIM(another_at_the_name, 20)
 	CHECK_EQ(leat_io_close(a) + leat_io_close(b) + leat_io_close(other), 0);
 }
 
+/* Abstract names, unlike paths, are different ones for streams and datagrams. */
+TEST_SIM(abstract_names, 20)
+{
+	leat_addr at;
+	leat_io a = open_at("unix:@name", &at), listener, io;
+
+	CHECK_EQ(leat_connect(&io, &at, NULL, LEAT_FOREVER), -ECONNREFUSED);
+	REQUIRE(leat_listen(&listener, &at, NULL) == 0);
+	REQUIRE(leat_connect(&io, &at, NULL, LEAT_FOREVER) == 0);
+	CHECK_EQ(leat_io_close(io) + leat_io_close(a), 0);
+	CHECK_EQ(leat_datagram_open(&io, NULL, &at, NULL), -ECONNREFUSED);
+	CHECK_EQ(leat_io_close(listener), 0);
+}
+
+/* What is on the way at a shutdown comes before the end. */
+TEST_SIM(end_behind_messages, 20)
+{
+	leat_io io[2];
+	char c;
+
+	REQUIRE(leat_socketpair(io, SOCK_SEQPACKET) == 0);
+	CHECK_EQ(leat_sim_net_set(LEAT_SIM_NET(.latency_min = LEAT_S, .latency_max = LEAT_S)), 0);
+	CHECK_EQ(leat_write(io[0], "x", 1, LEAT_FOREVER), 1);
+	CHECK_EQ(leat_shutdown(io[1], LEAT_READABLE), 0);
+	CHECK_EQ(leat_write(io[0], "y", 1, LEAT_FOREVER), -EPIPE);
+	CHECK_EQ(leat_read(io[1], &c, 1, LEAT_FOREVER), 1);
+	CHECK_EQ(leat_read(io[1], &c, 1, LEAT_FOREVER), 0);
+	CHECK_EQ(leat_io_close(io[0]) + leat_io_close(io[1]), 0);
+}
+
 /* Streams take them as bytes, or not at all. */
 TEST_SIM(not_for_streams, 20)
 {
