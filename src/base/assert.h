@@ -17,6 +17,13 @@ __attribute__((noreturn, cold, format(printf, 1, 2))) void leat__fatal(const cha
 __attribute__((noreturn, cold, format(printf, 3, 4))) void
 leat__misuse_at(const char *function, const void *object, const char *fmt, ...);
 
+/* An argument that the caller must give: its name is in the message. */
+#define leat__require(pointer)                                                \
+	do {                                                                  \
+		if (leat__unlikely(!(pointer)))                               \
+			leat__misuse(NULL, "%s is NULL; it must be given", #pointer); \
+	} while (0)
+
 /* One line of text for the log hook (stderr without one). */
 __attribute__((cold, format(printf, 1, 2))) void leat__log(const char *fmt, ...);
 extern void (*leat__log_hook)(void *ctx, const char *line);

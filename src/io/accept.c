@@ -76,6 +76,7 @@ int leat_accept(leat_io listener, leat_io *ret_io, leat_addr *ret_peer, int64_t 
 	int r;
 
 	leat__check_fork(__func__, NULL);
+	leat__require(ret_io);
 	if (!io)
 		return LEAT_ECLOSED;
 	while (is_shortage(r = leat__sim_is_listener(io) ?

@@ -9,6 +9,8 @@
 
 #include <leat/net.h>
 
+#include "base/assert.h"
+
 #define UNIX_PREFIX "unix:"
 enum {
 	UNIX_PREFIX_SIZE = sizeof(UNIX_PREFIX) - 1,
@@ -18,6 +20,8 @@ enum {
 
 int leat_addr_set(leat_addr *ret_addr, const struct sockaddr *sockaddr, socklen_t size)
 {
+	leat__require(ret_addr);
+	leat__require(sockaddr);
 	if (size < sizeof(sockaddr->sa_family) || size > sizeof(ret_addr->_storage))
 		return -EINVAL;
 	memset(ret_addr, 0, sizeof(*ret_addr));
@@ -28,6 +32,7 @@ int leat_addr_set(leat_addr *ret_addr, const struct sockaddr *sockaddr, socklen_
 
 const struct sockaddr *leat_addr_get(const leat_addr *addr, socklen_t *ret_size)
 {
+	leat__require(addr);
 	if (ret_size)
 		*ret_size = addr->_size;
 	return (const struct sockaddr *)&addr->_storage;
@@ -45,15 +50,19 @@ static in_port_t *port_of(leat_addr *addr)
 
 int leat_addr_port(const leat_addr *addr)
 {
-	const in_port_t *port = port_of((leat_addr *)(uintptr_t)addr);
+	const in_port_t *port;
 
+	leat__require(addr);
+	port = port_of((leat_addr *)(uintptr_t)addr);
 	return port ? ntohs(*port) : -1;
 }
 
 int leat_addr_set_port(leat_addr *addr, unsigned port)
 {
-	in_port_t *where = port_of(addr);
+	in_port_t *where;
 
+	leat__require(addr);
+	where = port_of(addr);
 	if (!where || port > UINT16_MAX)
 		return -EINVAL;
 	*where = htons((uint16_t)port);
@@ -130,6 +139,8 @@ int leat_addr_parse(leat_addr *ret_addr, const char *text)
 	size_t n;
 	int64_t port;
 
+	leat__require(ret_addr);
+	leat__require(text);
 	if (strncmp(text, UNIX_PREFIX, UNIX_PREFIX_SIZE) == 0)
 		return parse_unix(ret_addr, text + UNIX_PREFIX_SIZE);
 	colon = strrchr(text, ':');
@@ -185,6 +196,9 @@ int leat_addr_format(const leat_addr *addr, char *text, size_t size)
 	char host[INET_ADDRSTRLEN];
 	int n;
 
+	leat__require(addr);
+	if (size > 0)
+		leat__require(text);
 	if (addr->_storage.ss_family == AF_INET) {
 		inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
 		n = snprintf(text, size, "%s:%d", host, leat_addr_port(addr));

@@ -25,10 +25,13 @@ struct leat_writer {
 	size_t from, to;	/* what has not been written */
 };
 
-static leat_stream_options options_of(const leat_stream_options *given)
+static leat_stream_options options_of(const leat_stream_options *given, const char *function)
 {
 	leat_stream_options o = { .size = sizeof(o) };
 
+	if (leat__unlikely(given && given->size == 0))
+		leat__misuse_at(function, given,
+				"options.size is 0; use LEAT_STREAM_OPTIONS(...)");
 	if (given)
 		memcpy(&o, given, given->size < sizeof(o) ? given->size : sizeof(o));
 	if (o.limit == 0)
@@ -40,10 +43,13 @@ static leat_stream_options options_of(const leat_stream_options *given)
 
 int leat_reader_create(leat_reader **ret_reader, leat_io io, const leat_stream_options *options)
 {
-	leat_stream_options o = options_of(options);
-	leat_reader *r = leat__alloc(sizeof(*r));
-	char *bytes = leat__alloc(o.buffer);
+	leat_stream_options o = options_of(options, __func__);
+	leat_reader *r;
+	char *bytes;
 
+	leat__require(ret_reader);
+	r = leat__alloc(sizeof(*r));
+	bytes = leat__alloc(o.buffer);
 	if (!r || !bytes) {
 		leat__free(r, sizeof(*r));
 		leat__free(bytes, o.buffer);
@@ -97,11 +103,9 @@ static int take(leat_reader *r, size_t n, size_t skip, const char **ret_bytes, s
 	return 0;
 }
 
-int leat_reader_until(leat_reader *reader, char delim, const char **ret_bytes, size_t *ret_n,
+static int next_piece(leat_reader *r, char delim, const char **ret_bytes, size_t *ret_n,
 		      int64_t deadline)
 {
-	leat_reader *r = reader;
-
 	for (;;) {
 		size_t have = r->to - r->from;
 		const char *start = r->bytes + r->from, *found = NULL;
@@ -127,10 +131,23 @@ int leat_reader_until(leat_reader *reader, char delim, const char **ret_bytes, s
 	}
 }
 
+int leat_reader_until(leat_reader *reader, char delim, const char **ret_bytes, size_t *ret_n,
+		      int64_t deadline)
+{
+	leat__require(reader);
+	leat__require(ret_bytes);
+	leat__require(ret_n);
+	return next_piece(reader, delim, ret_bytes, ret_n, deadline);
+}
+
 int leat_reader_line(leat_reader *reader, const char **ret_line, size_t *ret_n, int64_t deadline)
 {
-	int r = leat_reader_until(reader, '\n', ret_line, ret_n, deadline);
+	int r;
 
+	leat__require(reader);
+	leat__require(ret_line);
+	leat__require(ret_n);
+	r = next_piece(reader, '\n', ret_line, ret_n, deadline);
 	if (r == 0 && *ret_n > 0 && (*ret_line)[*ret_n - 1] == '\r')
 		--*ret_n;
 	return r;
@@ -138,8 +155,10 @@ int leat_reader_line(leat_reader *reader, const char **ret_line, size_t *ret_n, 
 
 int64_t leat_reader_read(leat_reader *reader, void *buf, size_t n, int64_t deadline)
 {
-	size_t have = reader->to - reader->from;
+	size_t have;
 
+	leat__require(reader);
+	have = reader->to - reader->from;
 	if (have == 0)
 		return reader->ended ? 0 : leat_read(reader->io, buf, n, deadline);
 	n = n < have ? n : have;
@@ -151,10 +170,13 @@ int64_t leat_reader_read(leat_reader *reader, void *buf, size_t n, int64_t deadl
 
 int leat_writer_create(leat_writer **ret_writer, leat_io io, const leat_stream_options *options)
 {
-	leat_stream_options o = options_of(options);
-	leat_writer *w = leat__alloc(sizeof(*w));
-	char *bytes = leat__alloc(o.buffer);
+	leat_stream_options o = options_of(options, __func__);
+	leat_writer *w;
+	char *bytes;
 
+	leat__require(ret_writer);
+	w = leat__alloc(sizeof(*w));
+	bytes = leat__alloc(o.buffer);
 	if (!w || !bytes) {
 		leat__free(w, sizeof(*w));
 		leat__free(bytes, o.buffer);
@@ -176,9 +198,11 @@ void leat_writer_free(leat_writer *writer)
 int leat_writer_flush(leat_writer *writer, int64_t deadline)
 {
 	size_t done = 0;
-	int r = leat_write_all(writer->io, writer->bytes + writer->from,
-			       writer->to - writer->from, deadline, &done);
+	int r;
 
+	leat__require(writer);
+	r = leat_write_all(writer->io, writer->bytes + writer->from, writer->to - writer->from,
+			   deadline, &done);
 	writer->from += done;
 	if (writer->from == writer->to)
 		writer->from = writer->to = 0;
@@ -192,6 +216,9 @@ int leat_writer_write(leat_writer *writer, const void *bytes, size_t n, int64_t 
 	size_t done = 0;
 	int r = 0;
 
+	leat__require(writer);
+	if (n > 0)
+		leat__require(bytes);
 	while (done < n && r == 0) {
 		size_t part = w->cap - w->to < n - done ? w->cap - w->to : n - done;
 

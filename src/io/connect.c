@@ -75,6 +75,8 @@ int leat_connect(leat_io *ret_io, const leat_addr *addr, const leat_socket_optio
 	leat_io io;
 
 	options = leat__socket_options(options, __func__);
+	leat__require(ret_io);
+	leat__require(addr);
 	r = leat__enter(&w, &me);
 	if (r < 0)
 		return r;

@@ -146,6 +146,9 @@ int leat_io_adopt(leat_io *ret_io, int fd, unsigned flags)
 	int64_t r, old = 0;
 
 	leat__check_fork(__func__, NULL);
+	leat__require(ret_io);
+	if (leat__unlikely(flags & ~(unsigned)LEAT_IO_INHERITED))
+		leat__misuse(NULL, "flags is %u; give 0 or LEAT_IO_INHERITED", flags);
 	r = LEAT__SYS(fstat(fd, &st));
 	if (r < 0)
 		return (int)r;

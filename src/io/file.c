@@ -117,6 +117,7 @@ int leat_open(leat_io *ret_io, const char *path, int flags, mode_t mode, int64_t
 	int r;
 
 	check_path(__func__, path);
+	leat__require(ret_io);
 	r = (int)on_path(&call, deadline, run_open, leat__sim_open);
 	if (r == 0)
 		*ret_io = call.ret_io;
@@ -271,6 +272,7 @@ int leat_dir_open(leat_dir **ret_dir, const char *path, int64_t deadline)
 	int r;
 
 	check_path(__func__, path);
+	leat__require(ret_dir);
 	r = (int)on_path(&call, deadline, run_dir_open, leat__sim_dir_open);
 	if (r == 0)
 		*ret_dir = call.ret_dir;
@@ -282,6 +284,7 @@ int leat_dir_next(leat_dir *dir, leat_dir_entry *ret_entry, int64_t deadline)
 	leat__check_fork(__func__, dir);
 	if (leat__unlikely(!dir))
 		leat__misuse(dir, "the directory is NULL; open it with leat_dir_open");
+	leat__require(ret_entry);
 	for (;;) {
 		const struct dirent64 *raw = (const void *)(dir->buf + dir->at);
 		int64_t r;

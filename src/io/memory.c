@@ -116,6 +116,9 @@ int leat_io_memory(leat_io *ret_io, const void *bytes, size_t n, size_t limit)
 	struct memory *m;
 
 	leat__check_fork(__func__, NULL);
+	leat__require(ret_io);
+	if (n > 0)
+		leat__require(bytes);
 	m = leat__alloc(sizeof(*m));
 	if (!m)
 		return -ENOMEM;

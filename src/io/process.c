@@ -60,6 +60,9 @@ static void check(const leat_process_options *o, const char *function)
 		    (io[i]->kind == LEAT_STDIO_STDOUT && i != 2))
 			leat__misuse_at(function, o, "stdio[%d].kind is %d, which it cannot be", i,
 					(int)io[i]->kind);
+	if ((!o->fds && o->nfds > 0) || (!o->limits && o->nlimits > 0))
+		leat__misuse_at(function, o, "nfds is %zu, nlimits %zu, but what they count is NULL",
+				o->nfds, o->nlimits);
 	for (size_t i = 0; i < o->nfds; i++)
 		if (o->fds[i].to <= 2)
 			leat__misuse_at(function, o, "fds[%zu].to is %d; 0 to 2 are in, out and err",
@@ -216,6 +219,10 @@ int leat_process_start(leat_process **ret_process, const leat_process_options *o
 	struct leat_process *p;
 	int r;
 
+	leat__require(ret_process);
+	leat__require(options);
+	if (leat__unlikely(options->size == 0))
+		leat__misuse(options, "options.size is 0; use LEAT_PROCESS_OPTIONS(...)");
 	memcpy(&o, options, options->size < sizeof(o) ? options->size : sizeof(o));
 	check(&o, __func__);
 	r = leat__enter(&w, &me);
@@ -235,22 +242,23 @@ int leat_process_start(leat_process **ret_process, const leat_process_options *o
 	return 0;
 }
 
-int leat_process_wait(leat_process *p, leat_process_result *ret_result, int64_t deadline)
+int leat_process_wait(leat_process *process, leat_process_result *ret_result, int64_t deadline)
 {
-	leat__check_fork(__func__, p);
-	if (!leat__load_acquire(&p->ended)) {
-		struct leat__io *io = leat__io_hold(p->exit);
+	leat__check_fork(__func__, process);
+	leat__require(process);
+	if (!leat__load_acquire(&process->ended)) {
+		struct leat__io *io = leat__io_hold(process->exit);
 		int64_t r = io ? leat__io_wait(io, LEAT__READABLE, deadline) : LEAT_ECLOSED;
 
 		if (io)
 			leat__io_release(io);
 		if (r < 0)
 			return (int)r;
-		reap(p);
+		reap(process);
 	}
-	if (ret_result && p->error == 0)
-		*ret_result = p->result;
-	return p->error;
+	if (ret_result && process->error == 0)
+		*ret_result = process->result;
+	return process->error;
 }
 
 static int kill_it(leat_process *p, int sig, bool group)
@@ -265,36 +273,42 @@ static int kill_it(leat_process *p, int sig, bool group)
 	return r;
 }
 
-int leat_process_kill(leat_process *p, int sig)
+int leat_process_kill(leat_process *process, int sig)
 {
-	leat__check_fork(__func__, p);
-	return kill_it(p, sig, false);
+	leat__check_fork(__func__, process);
+	leat__require(process);
+	return kill_it(process, sig, false);
 }
 
-int leat_process_kill_group(leat_process *p, int sig)
+int leat_process_kill_group(leat_process *process, int sig)
 {
-	leat__check_fork(__func__, p);
-	return kill_it(p, sig, true);
+	leat__check_fork(__func__, process);
+	leat__require(process);
+	return kill_it(process, sig, true);
 }
 
-int leat_process_pid(const leat_process *p)
+int leat_process_pid(const leat_process *process)
 {
-	return p->child.pid;
+	leat__require(process);
+	return process->child.pid;
 }
 
-leat_io leat_process_stdin(const leat_process *p)
+leat_io leat_process_stdin(const leat_process *process)
 {
-	return p->stdio[0];
+	leat__require(process);
+	return process->stdio[0];
 }
 
-leat_io leat_process_stdout(const leat_process *p)
+leat_io leat_process_stdout(const leat_process *process)
 {
-	return p->stdio[1];
+	leat__require(process);
+	return process->stdio[1];
 }
 
-leat_io leat_process_stderr(const leat_process *p)
+leat_io leat_process_stderr(const leat_process *process)
 {
-	return p->stdio[2];
+	leat__require(process);
+	return process->stdio[2];
 }
 
 static void end(leat_process *p)

@@ -137,6 +137,12 @@ int leat_process_output(leat_output *ret_output, const leat_process_options *opt
 	leat_process *p;
 	int r, k;
 
+	leat__require(ret_output);
+	leat__require(options);
+	if (n > 0)
+		leat__require(input);
+	if (leat__unlikely(options->size == 0))
+		leat__misuse(options, "options.size is 0; use LEAT_PROCESS_OPTIONS(...)");
 	memset(ret_output, 0, sizeof(*ret_output));
 	memcpy(&o, options, options->size < sizeof(o) ? options->size : sizeof(o));
 	o.in.kind = n > 0 ? LEAT_STDIO_PIPE : LEAT_STDIO_NULL;
@@ -160,6 +166,7 @@ int leat_process_output(leat_output *ret_output, const leat_process_options *opt
 
 void leat_output_release(leat_output *output)
 {
+	leat__require(output);
 	leat__free(output->out, output->_out_cap);
 	leat__free(output->err, output->_err_cap);
 	memset(output, 0, sizeof(*output));

@@ -117,6 +117,8 @@ int leat_resolve(const char *host, const char *service, leat_addr *ret_addrs, in
 	int r;
 
 	leat__check_fork(__func__, NULL);
+	if (leat__unlikely(!leat__rt))
+		leat__misuse(NULL, "no runtime runs; call it inside of leat_run");
 	if (leat__unlikely(n < 1 || !ret_addrs))
 		leat__misuse(ret_addrs, "room for %d addresses; give it for 1 at least", n);
 	r = make(host, service, deadline, &request);

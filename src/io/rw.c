@@ -28,6 +28,8 @@ static void check(const char *function, const struct iovec *iov, int count)
 	leat__check_fork(function, NULL);
 	if (leat__unlikely(count < 0 || count > IOV_MAX))
 		leat__misuse_at(function, iov, "count is %d; it must be 0 to %d", count, IOV_MAX);
+	if (leat__unlikely(!iov && count > 0))
+		leat__misuse_at(function, iov, "iov is NULL; it must be given");
 	for (int i = 0; i < count; i++)
 		if (leat__unlikely(!iov[i].iov_base && iov[i].iov_len > 0))
 			leat__misuse_at(function, iov, "the buffer is NULL");

@@ -130,6 +130,9 @@ int leat_signals_open(leat_signals **ret_signals, const int *numbers, size_t n)
 	if (!leat__rt)
 		leat__misuse(NULL, "no runtime runs; call it inside of leat_run");
 	leat__sim_real_only(__func__);
+	leat__require(ret_signals);
+	if (n > 0)
+		leat__require(numbers);
 	r = mask_of(numbers, n, &mask);
 	if (r < 0)
 		return r;
@@ -149,9 +152,10 @@ int leat_signals_open(leat_signals **ret_signals, const int *numbers, size_t n)
 	return 0;
 }
 
-leat_channel *leat_signals_channel(const leat_signals *s)
+leat_channel *leat_signals_channel(const leat_signals *signals)
 {
-	return s->chan;
+	leat__require(signals);
+	return signals->chan;
 }
 
 void leat_signals_close(leat_signals *s)

@@ -106,6 +106,8 @@ int leat_listen(leat_io *ret_io, const leat_addr *addr, const leat_socket_option
 	int backlog, fd, r = 0;
 
 	options = leat__socket_options(options, __func__);
+	leat__require(ret_io);
+	leat__require(addr);
 	if (leat__sim_io())
 		return leat__sim_listen(ret_io, addr, options);
 	backlog = options->backlog > 0 ? options->backlog : BACKLOG_MAX;
@@ -135,6 +137,7 @@ int leat_socketpair(leat_io ret_io[2], int type)
 	leat_io first;
 
 	leat__check_fork(__func__, NULL);
+	leat__require(ret_io);
 	if (leat__sim_io())
 		return type == SOCK_STREAM ? leat__sim_stream_pair(ret_io)
 					   : leat__sim_message_pair(ret_io, type);
@@ -195,9 +198,11 @@ int leat_shutdown(leat_io io, unsigned how)
 int leat_local_addr(leat_io io, leat_addr *ret_addr)
 {
 	leat_addr addr = { ._size = sizeof(addr._storage) };
-	int r = ON_FD(io, getsockname(fd, (struct sockaddr *)&addr._storage, &addr._size),
-		      leat__sim_local_addr(held, &addr));
+	int r;
 
+	leat__require(ret_addr);
+	r = ON_FD(io, getsockname(fd, (struct sockaddr *)&addr._storage, &addr._size),
+		      leat__sim_local_addr(held, &addr));
 	if (r == 0)
 		*ret_addr = addr;
 	return r;
@@ -206,9 +211,11 @@ int leat_local_addr(leat_io io, leat_addr *ret_addr)
 int leat_peer_addr(leat_io io, leat_addr *ret_addr)
 {
 	leat_addr addr = { ._size = sizeof(addr._storage) };
-	int r = ON_FD(io, getpeername(fd, (struct sockaddr *)&addr._storage, &addr._size),
-		      leat__sim_peer_addr(held, &addr));
+	int r;
 
+	leat__require(ret_addr);
+	r = ON_FD(io, getpeername(fd, (struct sockaddr *)&addr._storage, &addr._size),
+		      leat__sim_peer_addr(held, &addr));
 	if (r == 0)
 		*ret_addr = addr;
 	return r;

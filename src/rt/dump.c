@@ -237,6 +237,7 @@ int leat_stats_get(leat_stats *stats)
 	struct part part;
 	uint64_t unused;
 
+	leat__require(stats);
 	if (!rt)
 		return -EINVAL;
 	unused = leat__load_relaxed(&rt->stacks_pooled);

@@ -368,6 +368,7 @@ int leat_sim_run(const leat_options *options, int (*fn)(void *arg), void *arg, u
 	size_t bytes;
 	int r = 0;
 
+	leat__require(fn);
 	if (!__builtin_mul_overflow(set.cap, sizeof(*set.slot), &bytes))
 		set.slot = leat__process_alloc(bytes);
 	if (!set.slot)
