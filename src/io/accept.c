@@ -48,6 +48,9 @@ static int64_t try_accept(struct leat__io *io, void *arg)
 	struct accepting *a = arg;
 	int64_t r;
 
+	/* Its flags are somebody else's: accept4 may block. */
+	if ((io->flags & LEAT_IO_INHERITED) && !leat__poll_now(io->fd, LEAT__READABLE))
+		return -EAGAIN;
 	a->peer._size = sizeof(a->peer._storage);
 	r = LEAT__SYS(accept4(io->fd, (struct sockaddr *)&a->peer._storage, &a->peer._size,
 			      SOCK_NONBLOCK | SOCK_CLOEXEC));

@@ -154,8 +154,6 @@ int leat_io_adopt(leat_io *ret_io, int fd, unsigned flags)
 		return (int)r;
 	if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
 		return leat__file_adopt(ret_io, fd, flags);
-	if (S_ISSOCK(st.st_mode))
-		return leat__io_adopt(ret_io, fd, flags, ops_of_fd(fd), ready);
 	if (ours) {
 		old = r = LEAT__SYS(fcntl(fd, F_GETFL));
 		if (r >= 0)
@@ -163,7 +161,8 @@ int leat_io_adopt(leat_io *ret_io, int fd, unsigned flags)
 		if (r < 0)
 			return (int)r;
 	}
-	r = leat__io_adopt(ret_io, fd, flags, &leat__pipe_ops, ready);
+	r = leat__io_adopt(ret_io, fd, flags,
+			   S_ISSOCK(st.st_mode) ? ops_of_fd(fd) : &leat__pipe_ops, ready);
 	if (r < 0 && ours)
 		(void)LEAT__SYS(fcntl(fd, F_SETFL, (int)old));
 	/* A device that cannot be polled, as /dev/zero: like a file. */

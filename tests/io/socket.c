@@ -538,6 +538,60 @@ static void no_more_fds(void)
 	set_nofile((rlim_t)lowest);
 }
 
+/* A listener that somebody else has made, and that blocks. */
+static int blocking_listener(leat_addr *ret_addr)
+{
+	leat_addr addr = addr_of("127.0.0.1:0");
+	socklen_t size;
+	const struct sockaddr *any = leat_addr_get(&addr, &size);
+	struct sockaddr_storage bound;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	REQUIRE(fd >= 0 && bind(fd, any, size) == 0 && listen(fd, 8) == 0);
+	size = sizeof(bound);
+	REQUIRE(getsockname(fd, (struct sockaddr *)&bound, &size) == 0);
+	REQUIRE(leat_addr_set(ret_addr, (struct sockaddr *)&bound, size) == 0);
+	return fd;
+}
+
+static void accept_from_blocking(unsigned flags)
+{
+	leat_addr addr;
+	int fd = blocking_listener(&addr), r = 0;
+	bool inherited = flags & LEAT_IO_INHERITED;
+	leat_io listener, client, server;
+	leat_group group;
+
+	REQUIRE(leat_io_adopt(&listener, fd, flags) == 0);
+	CHECK_EQ(!(fcntl(fd, F_GETFL) & O_NONBLOCK), inherited);
+	CHECK_EQ(leat_accept(listener, &server, NULL, leat_in(LEAT_MS)), -ETIMEDOUT);
+	group_make(&group);
+	CHECK_EQ(leat_go_in(&group, accept_one, listener, &server, &r), 0);
+	CHECK_EQ(leat_sleep(2 * LEAT_MS), 0);
+	leat_group_cancel(&group, 0);
+	CHECK_EQ(group_finish(&group), -ECANCELED);
+	CHECK_EQ(r, -ECANCELED);
+	group_make(&group);
+	CHECK_EQ(leat_go_in(&group, accept_one, listener, &server, &r), 0);
+	CHECK_EQ(leat_sleep(2 * LEAT_MS), 0);
+	REQUIRE(leat_connect(&client, &addr, NULL, leat_in(LEAT_S)) == 0);
+	CHECK_EQ(group_finish(&group), 0);
+	CHECK_EQ(r, 0);
+	talk((struct pair){ client, server });
+	CHECK_EQ(leat_io_close(listener), 0);
+	CHECK_EQ(close(fd), inherited ? 0 : -1);
+}
+
+TEST(accept_from_adopted)
+{
+	accept_from_blocking(0);
+}
+
+TEST(accept_from_inherited)
+{
+	accept_from_blocking(LEAT_IO_INHERITED);
+}
+
 /* Descriptors run out: accept waits, says so at the deadline, goes on when there are some. */
 TEST(no_descriptors_left)
 {
