@@ -75,8 +75,8 @@ int leat_accept(leat_io listener, leat_io *ret_io, leat_addr *ret_peer, int64_t 
 {
 	struct leat__io *io = leat__io_hold(listener);
 	struct accepting a = { .fd = -1 };
-	int64_t pause = 0, until;
-	int r;
+	int64_t pause = 0, until = 0;
+	int r, k;
 
 	leat__check_fork(__func__, NULL);
 	leat__require(ret_io);
@@ -85,13 +85,17 @@ int leat_accept(leat_io listener, leat_io *ret_io, leat_addr *ret_peer, int64_t 
 	while (is_shortage(r = leat__sim_is_listener(io) ?
 				   leat__sim_accept(io, ret_io, &a.peer, deadline) :
 				   accept_one(io, &a, ret_io, deadline))) {
+		if (until >= deadline)
+			break;
 		pause = leat__socket_pause(pause);
 		until = leat_in(pause);
 		if (until > deadline)
+			until = deadline;
+		k = leat__io_pause(io, until);
+		if (k < 0) {
+			r = k;
 			break;
-		r = leat__io_pause(io, until);
-		if (r < 0)
-			break;
+		}
 	}
 	if (r == 0 && ret_peer)
 		*ret_peer = a.peer;

@@ -13,7 +13,7 @@
  */
 static int start(int fd, const leat_addr *addr, int64_t deadline)
 {
-	int64_t pause = 0, until;
+	int64_t pause = 0, until = 0;
 	int r;
 
 	for (;;) {
@@ -21,12 +21,12 @@ static int start(int fd, const leat_addr *addr, int64_t deadline)
 					   addr->_size));
 		if (r != -EAGAIN || addr->_storage.ss_family != AF_UNIX)
 			return r == -EINTR ? -EINPROGRESS : r;
+		if (until >= deadline)
+			return -ETIMEDOUT;
 		pause = leat__socket_pause(pause);
 		until = leat_in(pause);
-		if (until > deadline) {
-			leat_sleep_until(deadline);
-			return -ETIMEDOUT;
-		}
+		if (until > deadline)
+			until = deadline;
 		r = leat_sleep_until(until);
 		if (r < 0)
 			return r;

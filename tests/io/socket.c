@@ -538,6 +538,13 @@ static void no_more_fds(void)
 	set_nofile((rlim_t)lowest);
 }
 
+LEAT_TASK(connect_until, (leat_addr *, addr), (int64_t, deadline), (int *, ret))
+{
+	leat_io io;
+
+	*ret = leat_connect(&io, addr, NULL, deadline);
+}
+
 /* A listener that somebody else has made, and that blocks. */
 static int blocking_listener(leat_addr *ret_addr)
 {
@@ -600,6 +607,7 @@ TEST(no_descriptors_left)
 	leat_io listener = listen_at("127.0.0.1:0", &addr), client[N], server[N];
 	leat_group group;
 	struct rlimit old;
+	int64_t start;
 	int r = 0, fds;
 
 	REQUIRE(getrlimit(RLIMIT_NOFILE, &old) == 0);
@@ -609,7 +617,9 @@ TEST(no_descriptors_left)
 	CHECK_EQ(group_finish(&group), 0);
 	fds = count_fds();
 	no_more_fds();
+	start = leat_now();
 	CHECK_EQ(leat_accept(listener, &server[0], NULL, leat_in(10 * LEAT_MS)), -EMFILE);
+	CHECK(leat_now() - start >= 10 * LEAT_MS);
 	/* Cancelled, while it waits. */
 	group_make(&group);
 	CHECK_EQ(leat_go_in(&group, accept_one, listener, &server[0], &r), 0);
@@ -628,6 +638,33 @@ TEST(no_descriptors_left)
 		REQUIRE(leat_accept(listener, &server[i], NULL, leat_in(LEAT_S)) == 0);
 	CHECK_EQ(leat_accept(listener, &server[0], NULL, leat_in(LEAT_MS)), -ETIMEDOUT);
 	CHECK_EQ(count_fds(), fds + N);
+}
+
+/* A Unix connect asks again and again; the last wait before the deadline is cancelled. */
+TEST(cancel_while_no_place_is_left)
+{
+	leat_addr addr = addr_of("unix:@leat-test-backlog");
+	leat_io listener, client[8];
+	leat_group group;
+	int64_t deadline;
+	bool in_time;
+	int r, n = 0;
+
+	REQUIRE(leat_listen(&listener, &addr, LEAT_SOCKET_OPTIONS(.backlog = 1)) == 0);
+	while (n < 8 && leat_connect(&client[n], &addr, NULL, leat_in(5 * LEAT_MS)) == 0)
+		n++;
+	REQUIRE(n < 8);
+	group_make(&group);
+	deadline = leat_in(300 * LEAT_MS);
+	CHECK_EQ(leat_go_in(&group, connect_until, &addr, deadline, &r), 0);
+	CHECK_EQ(leat_sleep_until(deadline - 40 * LEAT_MS), 0);
+	leat_group_cancel(&group, 0);
+	in_time = leat_now() < deadline;
+	group_finish(&group);
+	CHECK(r == -ECANCELED || (r == -ETIMEDOUT && !in_time));
+	while (n > 0)
+		CHECK_EQ(leat_io_close(client[--n]), 0);
+	CHECK_EQ(leat_io_close(listener), 0);
 }
 
 TEST(close_while_no_descriptors_are_left)
