@@ -73,7 +73,7 @@ LEAT_API int leat_io_close(leat_io io);
 
 /*
  * Reads up to n bytes, blocks until there is at least one.  Returns how many, 0 at the
- * end of the input (or for n == 0), or an error.
+ * end of the input (or for n == 0), or an error.  count: 0 to IOV_MAX (1024).
  */
 LEAT_API int64_t leat_read(leat_io io, void *buf, size_t n, int64_t deadline);
 LEAT_API int64_t leat_readv(leat_io io, const struct iovec *iov, int count, int64_t deadline);
@@ -101,9 +101,9 @@ LEAT_API int leat_io_wait(leat_io io, unsigned what, int64_t deadline);
 
 /*
  * The same for a file descriptor of another library (libpq, libcurl, hiredis, ...).  It
- * need not be non-blocking; it must have no handle, and must stay open until the call
- * returns.  Several tasks may wait for one descriptor.
- * Also returns -ENOMEM, -EBADF, or -EPERM for what cannot be polled.
+ * need not be non-blocking; it must have no handle (-EEXIST), and must stay open until the
+ * call returns.  Several tasks may wait for one descriptor.  What the kernel cannot tell of, as a
+ * file, is always ready.  Also returns -ENOMEM, -EBADF, or what epoll_ctl(2) says.
  */
 LEAT_API int leat_wait_fd(int fd, unsigned what, int64_t deadline);
 

@@ -86,11 +86,16 @@ static void leave(struct leat__io *io)
 
 int leat_wait_fd(int fd, unsigned what, int64_t deadline)
 {
+	struct leat__worker *w;
+	struct leat__task *me;
 	struct leat__io *io;
 	int64_t r;
 
 	leat__check_fork(__func__, NULL);
 	leat__io_check_what(__func__, what);
+	r = leat__enter(&w, &me);
+	if (r < 0)
+		return (int)r;
 	r = LEAT__SYS(fcntl(fd, F_GETFD));
 	if (r < 0)
 		return (int)r;

@@ -97,6 +97,41 @@ TEST(both_directions_and_cancel)
 	close(fd[1]);
 }
 
+LEAT_TASK(wait_until_canceled, (int, fd), (int *, ret))
+{
+	while ((*ret = leat_wait_fd(fd, LEAT_READABLE, LEAT_FOREVER)) > 0)
+		leat_group_cancel(leat_group_current(), 0);
+}
+
+/* A loop around a descriptor that is always ready ends, too. */
+TEST(cancel_while_ready)
+{
+	int fd[2], r = 0;
+	leat_group group;
+
+	REQUIRE(pipe2(fd, O_CLOEXEC) == 0);
+	CHECK_EQ(write(fd[1], "x", 1), 1);
+	make(&group);
+	CHECK_EQ(leat_go_in(&group, wait_until_canceled, fd[0], &r), 0);
+	CHECK_EQ(finish(&group), -ECANCELED);
+	CHECK_EQ(r, -ECANCELED);
+	close(fd[0]);
+	close(fd[1]);
+}
+
+/* What poll(2) calls always ready is; a descriptor that has a handle is not waited for twice. */
+TEST(files_and_handles)
+{
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	struct pair p = make_pipe();
+
+	REQUIRE(fd >= 0);
+	CHECK_EQ(leat_wait_fd(fd, LEAT_READABLE, LEAT_FOREVER), LEAT_READABLE);
+	close(fd);
+	CHECK_EQ(leat_wait_fd(leat_io_fd(p.a), LEAT_READABLE, LEAT_FOREVER), -EEXIST);
+	close_pair(p);
+}
+
 /* The same number again and again, for another pipe each time. */
 LEAT_TASK(pass_one, (int, rounds))
 {
