@@ -21,7 +21,10 @@
 
 #include <leat/io.h>
 
-/* An address of a socket; a value, without memory of its own. */
+/*
+ * An address of a socket; a value, without memory of its own.  As an argument of a task it is
+ * too large (LEAT_ARGS_MAX): give a pointer to it.
+ */
 typedef struct leat_addr {
 	struct sockaddr_storage _storage;
 	socklen_t _size;
@@ -145,8 +148,9 @@ LEAT_API int64_t leat_recv_from(leat_io io, void *buf, size_t n, leat_addr *ret_
  * at; service: a name or number, NULL: port 0.
  *
  * Returns how many; -ENOENT (no such name), -EAGAIN (the name server does not answer; try
- * later), -EIO (it refuses), -EINVAL, -ENOMEM, -ETIMEDOUT, -ECANCELED.  After the last two
- * the search goes on where nobody waits for it, except the end of the runtime.
+ * later), -EIO (it refuses), -EINVAL (no such service or port), -ENOMEM, -ETIMEDOUT,
+ * -ECANCELED.  After the last two the search goes on where nobody waits for it, except the
+ * end of the runtime.
  */
 LEAT_API LEAT_MUST_CHECK int leat_resolve(const char *host, const char *service,
 					  leat_addr *ret_addrs, int n, int64_t deadline);

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <netdb.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <leat/group.h>
@@ -84,13 +85,21 @@ LEAT_TASK(resolve, (struct request *, request))
 	drop(request);
 }
 
+/* getaddrinfo takes any number, and cuts it to 16 bits. */
+static bool is_no_port(const char *service)
+{
+	char *end;
+
+	return strtoul(service, &end, 10) > UINT16_MAX && *end == '\0';
+}
+
 static int make(const char *host, const char *service, int64_t deadline,
 		struct request **ret_request)
 {
 	struct request *request;
 
 	if ((!host && !service) || (host && strlen(host) >= HOST_SIZE) ||
-	    (service && strlen(service) >= SERVICE_SIZE))
+	    (service && (strlen(service) >= SERVICE_SIZE || is_no_port(service))))
 		return -EINVAL;
 	request = leat__alloc(sizeof(*request));
 	if (!request)

@@ -69,6 +69,11 @@ TEST(errors)
 	CHECK_EQ(leat_resolve("silent.test", "80", &addr, 1, LEAT_FOREVER), -EAGAIN);
 	CHECK_EQ(leat_resolve("odd.test", "80", &addr, 1, LEAT_FOREVER), -EMFILE);
 	CHECK_EQ(leat_resolve(NULL, NULL, &addr, 1, LEAT_FOREVER), -EINVAL);
+	CHECK_EQ(leat_resolve("127.0.0.1", "65536", &addr, 1, LEAT_FOREVER), -EINVAL);
+	CHECK_EQ(leat_resolve("127.0.0.1", "99999999999999999999", &addr, 1, LEAT_FOREVER),
+		 -EINVAL);
+	CHECK_EQ(leat_resolve("127.0.0.1", "65535", &addr, 1, LEAT_FOREVER), 1);
+	CHECK_EQ(leat_addr_port(&addr), 65535);
 	memset(text, 'a', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\0';
 	CHECK_EQ(leat_resolve(text, "80", &addr, 1, LEAT_FOREVER), -EINVAL);
