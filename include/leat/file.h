@@ -5,7 +5,8 @@
  * and leat_io_close of leat/io.h do for it, and so do buffers.  As no poller knows when
  * a disk will answer, each call runs on a thread of leat_blocking's pool:
  * a deadline or a cancel ends it only as long as it waits for its turn there; one that
- * has begun is waited for, also when the handle is closed meanwhile.
+ * has begun is waited for, also when the handle is closed meanwhile; one that has not then
+ * does nothing but return LEAT_ECLOSED, as soon as it is its turn.
  *
  * Errors are the kernel's own: -ENOENT, -ENOSPC, -EIO, ...; and of the wait -ECANCELED,
  * -ETIMEDOUT, -EAGAIN (no thread for the pool).  leat_io_close says nothing of what could not be
@@ -34,13 +35,15 @@ LEAT_BEGIN_DECLS
 
 /*
  * open(2), always with O_CLOEXEC.  mode is that of a file that is created.  What is no
- * file, but a FIFO or a terminal, gets the handle that leat_io_adopt would make.
+ * file, but a FIFO or a terminal, gets the handle that leat_io_adopt would make.  To open a FIFO
+ * for one direction waits for its other end, and neither deadline nor cancel ends that:
+ * give O_NONBLOCK, or O_RDWR.
  * Returns 0 or an error.
  */
 LEAT_API LEAT_MUST_CHECK int leat_open(leat_io *ret_io, const char *path, int flags, mode_t mode,
 				       int64_t deadline);
 
-/* At an offset; the position of leat_read and leat_write stays.  A count, or an error. */
+/* At an offset >= 0; the position of leat_read and leat_write stays.  A count, or an error. */
 LEAT_API int64_t leat_pread(leat_io io, void *buf, size_t n, int64_t offset, int64_t deadline);
 LEAT_API int64_t leat_pwrite(leat_io io, const void *buf, size_t n, int64_t offset,
 			     int64_t deadline);

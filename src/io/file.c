@@ -52,6 +52,9 @@ static int64_t run_attempt(void *arg)
 	struct attempt *attempt = arg;
 	int64_t r;
 
+	/* While it waited for its turn. */
+	if (leat__io_is_closing(attempt->io))
+		return LEAT_ECLOSED;
 	do
 		r = attempt->fn(attempt->io, attempt->arg);
 	while (r == -EINTR);

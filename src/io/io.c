@@ -232,6 +232,11 @@ void leat__io_release(struct leat__io *io)
 	push_free(io);
 }
 
+bool leat__io_is_closing(struct leat__io *io)
+{
+	return leat__load_relaxed(&io->state) & CLOSING;
+}
+
 /* Claims all who wait in q; result is what they find. */
 static void claim_all(struct leat__list *q, int result, struct leat__wake *wake)
 {
@@ -319,7 +324,7 @@ static int block(struct leat__io *io, uint32_t what, struct leat__task *me, int6
 	leat__list_init(&writer.node);
 
 	leat__lock_acquire(&io->lock, LEAT__RANK_OBJECT);
-	r = leat__load_relaxed(&io->state) & CLOSING ? LEAT_ECLOSED : 0;
+	r = leat__io_is_closing(io) ? LEAT_ECLOSED : 0;
 	if (r < 0 || (leat__load_relaxed(&io->ready) & what)) {
 		leat__lock_release(&io->lock);
 		return r;

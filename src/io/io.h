@@ -101,6 +101,8 @@ void leat__io_discard(struct leat__io *io);
 /* The slot of an open handle, held: it stays until leat__io_release.  NULL: closed. */
 struct leat__io *leat__io_hold(leat_io io);
 void leat__io_release(struct leat__io *io);
+/* Whether somebody has closed it while it is held. */
+bool leat__io_is_closing(struct leat__io *io);
 
 /* Something has become possible: wakes who waits for it. */
 void leat__io_event(struct leat__io *io, uint32_t what);

@@ -275,6 +275,51 @@ TEST(close_while_used)
 	remove_dir();
 }
 
+static int hold(void *arg)
+{
+	leat_sem *gate = arg;
+
+	return leat_sem_acquire(gate, 1);
+}
+
+LEAT_TASK(hold_thread, (leat_sem *, gate))
+{
+	CHECK_EQ(leat_blocking(hold, gate), 0);
+}
+
+LEAT_TASK(write_one, (leat_io, io), (int64_t *, ret))
+{
+	*ret = leat_write(io, "x", 1, LEAT_FOREVER);
+}
+
+/* A call that still waits for its turn when the handle is closed does nothing any more. */
+TEST_WITH(close_while_queued, .blocking_threads = 1)
+{
+	leat_group group;
+	struct stat st;
+	leat_sem gate;
+	int64_t r = 0;
+	leat_io io;
+
+	enter_dir();
+	io = open_new("a");
+	leat_sem_init(&gate, 1, 0);
+	CHECK_EQ(leat_sem_acquire(&gate, 1), 0);
+	REQUIRE(leat_group_init(&group, NULL) == 0);
+	CHECK_EQ(leat_go_in(&group, hold_thread, &gate), 0);
+	CHECK_EQ(leat_sleep(5 * LEAT_MS), 0);
+	CHECK_EQ(leat_go_in(&group, write_one, io, &r), 0);
+	CHECK_EQ(leat_sleep(5 * LEAT_MS), 0);
+	CHECK_EQ(leat_io_close(io), 0);
+	leat_sem_release(&gate, 1);
+	CHECK_EQ(leat_group_wait(&group), 0);
+	leat_group_release(&group);
+	CHECK_EQ(r, LEAT_ECLOSED);
+	CHECK(stat(path_of("a"), &st) == 0 && st.st_size == 0);
+	CHECK_EQ(leat_unlink(path_of("a"), LEAT_FOREVER), 0);
+	remove_dir();
+}
+
 /* Handles that are not closed are, with the runtime. */
 static int leave_open(void *arg)
 {
