@@ -19,7 +19,8 @@
  * No child outlives the program by accident: it is killed by the kernel when the program
  * ends, and its process group by a guardian, a small process that the first start makes and
  * that ends with the runtime.  A child that is to live on must leave its group (setsid(1))
- * and its parent, as daemons do.
+ * and its parent, as daemons do.  A group is known only as long as its process has not been
+ * waited for: what a program that has ended leaves running (sh -c 'sleep 60 &') lives on.
  * The guardian is executed from a file in memory; where the system forbids that
  * (vm.memfd_noexec=2), from one without a name in /dev/shm, /tmp or /var/tmp.  If all of them
  * are mounted noexec, a start returns -EACCES.

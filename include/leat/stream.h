@@ -49,10 +49,11 @@ LEAT_API void leat_reader_free(leat_reader *reader);
 /*
  * The next piece up to delim, or the next line: *ret_bytes points to its *ret_n
  * bytes, without the delimiter, until the next call on the reader.  The last piece may
- * lack its delimiter.  0; LEAT_EEND at the end; -EMSGSIZE when the piece is longer
+ * lack its delimiter.  0; LEAT_EEND at the end, which the reader remembers (to follow what grows,
+ * read without one, or make a new one); -EMSGSIZE when the piece is longer
  * than the limit: leat_reader_read still gets its bytes; -ENOMEM; or an error of
  * leat_read, after which the call can be repeated: no byte is lost.
- * leat_reader_line also takes a carriage return off.
+ * leat_reader_line also takes a carriage return off, which counts for the limit.
  */
 LEAT_API int leat_reader_until(leat_reader *reader, char delim, const char **ret_bytes,
 			       size_t *ret_n, int64_t deadline);
