@@ -6,7 +6,7 @@
  * itself (/dev, /proc, /sys) stays the kernel's.
  *
  * A call waits for its turn, which a deadline or a cancel ends; then for the disk, which
- * nothing ends; then it happens, at one point of virtual time.
+ * nothing ends; then it happens, at one point of virtual time, unless its handle is closed.
  */
 #include "io/sim_disk.h"
 
