@@ -192,7 +192,7 @@ static int format_v6(const leat_addr *addr, char *text, size_t size)
 
 int leat_addr_format(const leat_addr *addr, char *text, size_t size)
 {
-	const struct sockaddr_in *in = (const struct sockaddr_in *)&addr->_storage;
+	const struct sockaddr_in *in;
 	char host[INET_ADDRSTRLEN];
 	int n;
 
@@ -200,6 +200,7 @@ int leat_addr_format(const leat_addr *addr, char *text, size_t size)
 	if (size > 0)
 		leat__require(text);
 	if (addr->_storage.ss_family == AF_INET) {
+		in = (const struct sockaddr_in *)&addr->_storage;
 		inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
 		n = snprintf(text, size, "%s:%d", host, leat_addr_port(addr));
 	} else if (addr->_storage.ss_family == AF_INET6) {
