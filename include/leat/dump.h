@@ -39,7 +39,8 @@ LEAT_BEGIN_DECLS
  * knows, see gdb/leat-gdb.py); then the workers, the threads outside and the
  * counters.  Tasks that run while it writes may be shown in an older state.
  * Safe in a signal handler; keeps errno.  Uses two file descriptors while it runs.
- * Returns 0, -EINVAL when no runtime runs, or a negative errno of write(2).
+ * Returns 0, -EINVAL when no runtime runs, -EMFILE or -ENFILE without descriptors (nothing is
+ * written then), or a negative errno of write(2).
  */
 LEAT_API int leat_dump(int fd);
 

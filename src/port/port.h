@@ -97,7 +97,8 @@ int leat__write_all(int fd, const void *bytes, size_t n);
 struct leat__probe {
 	int fd[2];		/* -1: none */
 };
-void leat__probe_open(struct leat__probe *probe);
+/* 0, or the negative errno of pipe2(2). */
+int leat__probe_open(struct leat__probe *probe);
 bool leat__probe_read(const struct leat__probe *probe, void *to, const void *from, size_t n);
 void leat__probe_close(struct leat__probe *probe);
 

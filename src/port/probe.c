@@ -44,13 +44,16 @@ int leat__write_all(int fd, const void *bytes, size_t n)
 	return r;
 }
 
-void leat__probe_open(struct leat__probe *probe)
+int leat__probe_open(struct leat__probe *probe)
 {
-	int saved = errno;
+	int saved = errno, r = 0;
 
-	if (pipe2(probe->fd, O_CLOEXEC | O_NONBLOCK) != 0)
+	if (pipe2(probe->fd, O_CLOEXEC | O_NONBLOCK) != 0) {
+		r = -errno;
 		probe->fd[0] = probe->fd[1] = -1;
+	}
 	errno = saved;
+	return r;
 }
 
 void leat__probe_close(struct leat__probe *probe)

@@ -18,8 +18,12 @@ void leat__deadlock(struct leat__runtime *rt)
 	leat__log("deadlock: every task is blocked, and no timer, thread or event can wake one");
 	leat__look_begin(&l, STDERR_FILENO, rt->options.log != NULL);
 	l.stopped = true;
-	leat__dump_tasks(&l);
-	leat__say_cycle(&l);
+	if (l.error < 0) {
+		leat__log("the tasks cannot be shown: %s", leat_strerror(l.error));
+	} else {
+		leat__dump_tasks(&l);
+		leat__say_cycle(&l);
+	}
 	(void)leat__look_end(&l);
 	if (rt->sim)
 		leat__log("seed %llu (replay with LEAT_SIM=%llu)",

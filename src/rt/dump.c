@@ -200,8 +200,9 @@ int leat_dump(int fd)
 
 	leat__look_begin(&l, fd, false);
 	if (!l.rt) {
-		(void)leat__look_end(&l);
-		return -EINVAL;
+		int r = leat__look_end(&l);
+
+		return r < 0 ? r : -EINVAL;
 	}
 	leat__dump_tasks(&l);
 	for (int i = 0, n = FIELD(&l, &l.rt->nworkers);

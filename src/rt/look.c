@@ -15,7 +15,7 @@ void leat__look_begin(struct leat__look *l, int fd, bool to_log)
 	memset(l, 0, sizeof(*l));
 	l->fd = fd;
 	l->to_log = to_log;
-	leat__probe_open(&l->probe);
+	l->error = leat__probe_open(&l->probe);
 	/* Another thread may start or end the runtime now. */
 	if (!leat__look_at(l, &l->rt, &leat__rt))
 		l->rt = NULL;

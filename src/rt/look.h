@@ -22,7 +22,7 @@ struct leat__look {
 	struct leat__probe probe;
 	int fd;
 	bool to_log;		/* line by line, and not to fd */
-	int error;		/* of the first write that failed */
+	int error;		/* why nothing can be looked at, or of the first failed write */
 	bool stopped;		/* no task runs any more */
 	int64_t now;
 	uint64_t tasks;		/* seen by leat__look_tasks */
@@ -36,7 +36,7 @@ struct leat__look {
 };
 
 void leat__look_begin(struct leat__look *l, int fd, bool to_log);
-/* Returns 0, or the negative errno of the first write that failed. */
+/* Returns 0, or error. */
 int leat__look_end(struct leat__look *l);
 
 /* Knows %s %c %d %u %p and %llu %lld %llx, without width. */

@@ -211,7 +211,7 @@ int leat__watchdog_start(struct leat__runtime *rt)
 
 	if (rt->sim || !HAS_WATCHDOG)
 		return 0;
-	leat__probe_open(&rt->watchdog_probe);
+	(void)leat__probe_open(&rt->watchdog_probe);
 	r = (int)LEAT__SYS(leat__thread_start(&rt->watchdog, watchdog_main, rt));
 	rt->has_watchdog = r == 0;
 	if (r < 0)

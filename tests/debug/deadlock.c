@@ -3,6 +3,8 @@
  *
  * What a deadlock leaves behind is static, so that it is no leak.
  */
+#include <sys/resource.h>
+
 #include "capture.h"
 
 static leat_mutex first = LEAT_MUTEX_INIT, second = LEAT_MUTEX_INIT;
@@ -162,6 +164,26 @@ TEST_PLAIN(no_cycle)
 	CHECK_LINE("'main' blocked", "deadlock.c:");
 	CHECK_LINE("'main' blocked", "; in recv_wait+0x");
 	CHECK(strstr(captured, "no cycle"));
+}
+
+static void no_descriptors(void)
+{
+	int lowest = dup(STDERR_FILENO);
+	struct rlimit limit;
+
+	REQUIRE(lowest >= 0 && close(lowest) == 0);
+	REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	limit.rlim_cur = (rlim_t)lowest;
+	REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	recv_wait();
+}
+
+/* It does not say that there is no cycle where it could not look. */
+TEST_PLAIN(no_descriptors_left)
+{
+	deadlock(no_descriptors, 1);
+	CHECK(strstr(captured, "the tasks cannot be shown: Too many open files"));
+	CHECK(!strstr(captured, "no cycle"));
 }
 
 static void ended_holder(void)

@@ -2,6 +2,7 @@
  * leat_dump: every kind of wait, with its object.
  */
 #include <fcntl.h>
+#include <sys/resource.h>
 
 #include "capture.h"
 
@@ -233,6 +234,19 @@ TEST_PLAIN(without_runtime)
 TEST(bad_descriptor)
 {
 	CHECK_EQ(leat_dump(-1), -EBADF);
+}
+
+/* "No runtime" would be wrong. */
+TEST(no_descriptors_left)
+{
+	int lowest = dup(STDERR_FILENO);
+	struct rlimit limit;
+
+	REQUIRE(lowest >= 0 && close(lowest) == 0);
+	REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	limit.rlim_cur = (rlim_t)lowest;
+	REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	CHECK_EQ(leat_dump(STDERR_FILENO), -EMFILE);
 }
 
 TEST_SIM(stacks, 3)
