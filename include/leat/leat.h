@@ -16,6 +16,7 @@
 #include <leat/blocking.h>
 #include <leat/net.h>
 #include <leat/file.h>
+#include <leat/stats.h>
 #include <leat/stream.h>
 #include <leat/process.h>
 #include <leat/signal.h>

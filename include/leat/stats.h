@@ -1,0 +1,55 @@
+/*
+ * Attribution: where the time of a pattern's stages goes, and which of them to widen.
+ *
+ *	stage      workers      items   busy starved blocked limited  service p50/p99    queue p50/p99
+ *	read             1      10000    4 %     0 %    96 %     0 %    0.4 us / 0.9 us      - / -
+ *	resize           4      10000  100 %     0 %     0 %     0 %    1.0 ms / 1.2 ms  2.4 ms / 2.9 ms
+ *	store            1      10000   21 %    79 %     0 %     0 %   52.0 us / 60.0 us 1.0 us / 3.0 us
+ *	widen resize: its 4 workers are busy 100 % of the time
+ *
+ * A worker is in one of four states at any time; those that were never needed are starved.  The
+ * clock is read when a state changes by waiting; service and queueing times are sampled (one
+ * item in 64; each one while they take longer than 10 us) in steps of an eighth of an octave, so
+ * a percentile is at most 12.5 % too high.
+ */
+#ifndef LEAT_STATS_H
+#define LEAT_STATS_H
+
+#include <leat/base.h>
+
+enum leat_stage_state {
+	LEAT_STAGE_BUSY,	/* in the user's function, also where that waits itself */
+	LEAT_STAGE_STARVED,	/* there is nothing to do */
+	LEAT_STAGE_BLOCKED,	/* what is done cannot be handed on */
+	LEAT_STAGE_LIMITED,	/* by a rate, a limit or a pause */
+	LEAT_STAGE_STATES,
+};
+
+typedef struct leat_stage_stats {
+	size_t size;		/* in: sizeof(leat_stage_stats) */
+	const char *name;
+	int workers;		/* the most at once */
+	uint64_t items;		/* whose work has ended */
+	int64_t elapsed;	/* ns, from its start to now or its end */
+	int64_t time[LEAT_STAGE_STATES]; /* ns, of all workers: together elapsed x workers */
+	int64_t service_p50, service_p99; /* ns of the user's function; -1: not known */
+	int64_t queue_p50, queue_p99; /* ns from handed on by the stage before; -1: not known */
+} leat_stage_stats;
+
+LEAT_BEGIN_DECLS
+
+/*
+ * The stage that holds up the others: the busiest or most limited one, if it is so for half of its
+ * time or more.  Its index; -1: none, the load comes from outside.
+ */
+LEAT_API int leat_stage_bottleneck(const leat_stage_stats *stages, size_t n);
+
+/*
+ * The table above, and the line that names the stage to widen.  The length of the whole text, as
+ * snprintf(3).  Neither blocks.
+ */
+LEAT_API int leat_stage_explain(const leat_stage_stats *stages, size_t n, char *text, size_t size);
+
+LEAT_END_DECLS
+
+#endif

@@ -1,0 +1,72 @@
+/*
+ * Attribution: see leat/stats.h.
+ *
+ * A leat__meter belongs to one worker and is written by the task that works for it, one at a time;
+ * a version (odd while it is written) lets anybody read it.  A leat__times is of all
+ * workers of a stage; its counters are added to atomically, one sample at a time.
+ */
+#ifndef LEAT_PATTERNS_STATS_H
+#define LEAT_PATTERNS_STATS_H
+
+#include <stdatomic.h>
+
+#include <leat/leat.h>
+#include <leat/stats.h>
+
+enum { LEAT__SAMPLE_ONE_IN = 64, LEAT__TIME_SLOTS = 8 * 48 };
+
+struct leat__meter {
+	_Atomic uint32_t version;
+	_Atomic int state;
+	_Atomic int64_t since;	/* it is in this state; 0: not begun */
+	_Atomic int64_t time[LEAT_STAGE_STATES]; /* in states that have ended */
+	uint32_t skip;		/* items until the next that is timed */
+};
+
+/* A histogram of times. */
+struct leat__times {
+	_Atomic uint64_t n;
+	_Atomic uint32_t slot[LEAT__TIME_SLOTS];
+};
+
+/* From now on in that state.  The first call starts the meter. */
+void leat__meter_enter(struct leat__meter *meter, enum leat_stage_state state);
+/* The same at a time that the caller has read. */
+void leat__meter_enter_at(struct leat__meter *meter, enum leat_stage_state state, int64_t now);
+/* Ends the present state, and is in none. */
+void leat__meter_stop(struct leat__meter *meter);
+/* Adds what the meter has at now to stats->time; how long it has run in all. */
+int64_t leat__meter_read(struct leat__meter *meter, leat_stage_stats *stats, int64_t now);
+
+void leat__times_add(struct leat__times *times, int64_t ns, uint32_t weight);
+/* The time that share (0 to 1) of the samples do not exceed; -1: none. */
+int64_t leat__times_percentile(struct leat__times *times, double share);
+
+/* Fills in what is not attributed (workers x elapsed) as starved, and the percentiles. */
+void leat__stats_finish(leat_stage_stats *stats, struct leat__times *service,
+			struct leat__times *queue);
+
+/* When an item's work begins: the time, if it is one to be timed; else 0. */
+static inline int64_t leat__sample_begin(struct leat__meter *meter)
+{
+	if (meter->skip > 0) {
+		meter->skip--;
+		return 0;
+	}
+	return leat_now();
+}
+
+/* And when it ends.  Of slow items each is timed: then it stands for itself alone. */
+static inline void leat__sample_end(struct leat__meter *meter, struct leat__times *service,
+				    int64_t begin)
+{
+	int64_t ns;
+
+	if (begin == 0)
+		return;
+	ns = leat_now() - begin;
+	meter->skip = ns > 10 * LEAT_US ? 0 : LEAT__SAMPLE_ONE_IN - 1;
+	leat__times_add(service, ns, ns > 10 * LEAT_US ? 1 : LEAT__SAMPLE_ONE_IN);
+}
+
+#endif

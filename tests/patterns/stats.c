@@ -1,0 +1,116 @@
+/* Attribution: meters, histograms, the table and the stage that it names. */
+#include "patterns.h"
+
+#include <leat/leat.h>
+
+#include "patterns/stats.h"
+
+static void meter_states(void)
+{
+	leat_stage_stats s = { .size = sizeof(s) };
+	struct leat__meter m = { 0 };
+	int64_t begin = leat_now();
+
+	leat__meter_enter_at(&m, LEAT_STAGE_STARVED, begin);
+	leat__meter_enter_at(&m, LEAT_STAGE_BUSY, begin + 10);
+	leat__meter_enter_at(&m, LEAT_STAGE_BLOCKED, begin + 110);
+	leat__meter_enter_at(&m, LEAT_STAGE_BUSY, begin + 1110);
+	/* The state that goes on counts, too. */
+	CHECK_EQ(leat__meter_read(&m, &s, begin + 1111), 1111);
+	CHECK_EQ(s.time[LEAT_STAGE_STARVED], 10);
+	CHECK_EQ(s.time[LEAT_STAGE_BUSY], 101);
+	CHECK_EQ(s.time[LEAT_STAGE_BLOCKED], 1000);
+	CHECK_EQ(s.time[LEAT_STAGE_LIMITED], 0);
+}
+
+TEST(meter)
+{
+	meter_states();
+}
+
+TEST_SIM(meter_that_was_stopped, 3)
+{
+	leat_stage_stats s = { .size = sizeof(s) };
+	struct leat__meter m = { 0 };
+
+	leat__meter_stop(&m); /* not begun */
+	leat__meter_enter(&m, LEAT_STAGE_LIMITED);
+	CHECK_EQ(leat_sleep(LEAT_MS), 0);
+	leat__meter_stop(&m);
+	CHECK_EQ(leat_sleep(LEAT_MS), 0);
+	leat__meter_read(&m, &s, leat_now());
+	CHECK(s.time[LEAT_STAGE_LIMITED] >= LEAT_MS);
+	CHECK(s.time[LEAT_STAGE_LIMITED] < LEAT_MS + LEAT_US * 100);
+	CHECK_EQ(s.time[LEAT_STAGE_STARVED], 0);
+}
+
+static struct leat__times times;
+
+TEST(percentiles)
+{
+	CHECK_EQ(leat__times_percentile(&times, 0.5), -1);
+	for (int64_t ns = 1; ns <= 1000; ns++)
+		leat__times_add(&times, ns, 3);
+	for (int p = 1; p <= 100; p++) {
+		int64_t exact = 10 * p, got = leat__times_percentile(&times, p / 100.0);
+
+		CHECK(got >= exact && (double)got <= 1.125 * (double)exact + 1);
+	}
+	leat__times_add(&times, INT64_MAX, 1);
+	leat__times_add(&times, -5, 1);
+	CHECK(leat__times_percentile(&times, 1) > INT64_C(1) << 48);
+	CHECK_EQ(leat__times_percentile(&times, 0), 0);
+}
+
+static leat_stage_stats stage(const char *name, int workers, int busy, int limited)
+{
+	leat_stage_stats s = { .size = sizeof(s), .name = name, .workers = workers, .items = 7 };
+
+	s.elapsed = 1000;
+	s.time[LEAT_STAGE_BUSY] = 10 * busy * workers;
+	s.time[LEAT_STAGE_LIMITED] = 10 * limited * workers;
+	leat__stats_finish(&s, &times, &times);
+	return s;
+}
+
+TEST(the_rest_is_starved)
+{
+	leat_stage_stats s = stage("a", 3, 20, 30);
+
+	CHECK_EQ(s.time[LEAT_STAGE_STARVED], 1500);
+}
+
+static char text[4096];
+
+static const char *verdict(const leat_stage_stats *stages, size_t n)
+{
+	const char *last = text;
+	int length = leat_stage_explain(stages, n, text, sizeof(text));
+
+	CHECK_EQ(length, (int)strlen(text));
+	for (const char *p = text; p[1]; p++)
+		if (*p == '\n')
+			last = p + 1;
+	return last;
+}
+
+TEST(names_the_stage_to_widen)
+{
+	leat_stage_stats s[3];
+
+	s[0] = stage("read", 1, 10, 0);
+	s[1] = stage("resize", 4, 97, 0);
+	s[2] = stage("store", 1, 60, 0);
+	CHECK_EQ(leat_stage_bottleneck(s, 3), 1);
+	CHECK(strcmp(verdict(s, 3), "widen resize: its 4 workers are busy 97 % of the time\n") == 0);
+	CHECK(strstr(text, "resize         4          7    97 %"));
+	s[1] = stage("resize", 4, 12, 0);
+	CHECK(strcmp(verdict(s, 3), "widen store: its worker is busy 60 % of the time\n") == 0);
+	s[0] = stage("read", 1, 3, 95);
+	CHECK(strcmp(verdict(s, 3), "raise the limit of read: it is limited 95 % of the time\n") == 0);
+	CHECK_EQ(leat_stage_bottleneck(s + 1, 1), -1);
+	CHECK(strstr(verdict(s + 1, 1), "no stage to widen"));
+	/* Cut off where there is no room, and the whole length. */
+	CHECK_EQ(leat_stage_explain(s, 3, text, 10), leat_stage_explain(s, 3, NULL, 0));
+	CHECK_EQ((int)strlen(text), 9);
+}
