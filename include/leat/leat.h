@@ -23,6 +23,7 @@
 #include <leat/sim.h>
 #include <leat/dump.h>
 #include <leat/ledger.h>
+#include <leat/pipeline.h>
 #include <leat/pool.h>
 #include <leat/bucket.h>
 #include <leat/breaker.h>

@@ -17,6 +17,9 @@ enum leat_dropped {
 	LEAT_DROPPED_OLDEST,	/* by a policy: the item was the oldest in a full queue */
 	LEAT_DROPPED_NEWEST,	/* the queue was full */
 	LEAT_DROPPED_UNWANTED,	/* nobody receives what has become of it */
+	LEAT_DROPPED_FILTERED,	/* a stage handed nothing on */
+	LEAT_DROPPED_MERGED,	/* into another item */
+	LEAT_DROPPED_LATE,	/* others had not waited for it */
 	LEAT_DROPPED_REASONS,
 };
 

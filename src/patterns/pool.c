@@ -74,7 +74,7 @@ static void release(struct leat_pool *pool)
 		leat_channel_unref(pool->queue[i]);
 	leat_channel_unref(pool->o.results);
 	leat__pool_window_free(pool);
-	leat__pool_keys_free(pool);
+	leat__keys_free(pool->keys);
 	unref(pool);
 }
 
@@ -94,7 +94,13 @@ static int make_parts(struct leat_pool *pool)
 		return -ENOMEM;
 	if (o->order == LEAT_POOL_AS_SUBMITTED)
 		return leat__pool_window_create(pool);
-	return o->order == LEAT_POOL_PER_KEY ? leat__pool_keys_create(pool) : 0;
+	if (o->order == LEAT_POOL_PER_KEY) {
+		/* As many keys as workers are in it at most. */
+		pool->keys = leat__keys_create(o->job_size, (size_t)o->workers);
+		if (!pool->keys)
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 int leat_pool_create(leat_pool_raw **ret_pool, const leat_pool_options *options)
@@ -363,7 +369,7 @@ static void read_ledger(struct leat_pool *pool, leat_ledger *l)
 	l->failed = sum.failed;
 	l->cancelled += sum.cancelled;
 	l->dropped[LEAT_DROPPED_UNWANTED] = sum.unwanted;
-	l->in_flight = sum.held + (pool->keys ? leat__pool_keys_held(pool) : 0);
+	l->in_flight = sum.held + (pool->keys ? leat__keys_held(pool->keys) : 0);
 }
 
 int leat_pool_get_ledger(leat_pool_raw *pool, leat_ledger *ret_ledger)

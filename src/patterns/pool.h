@@ -24,6 +24,8 @@
 #include <leat/leat.h>
 #include <leat/pool.h>
 
+#include "patterns/keys.h"
+
 enum { DEPTH_MAX = 8 };
 
 /* A part of the ledger.  Read by anybody; written by one task at a time, unless it is shared. */
@@ -73,7 +75,7 @@ struct leat_pool {
 	_Atomic uint64_t dropped_queued; /* cancelled in the queue */
 	struct leat__counts caller; /* of callers that run; shared */
 	struct leat__pool_window *window; /* as submitted; else NULL */
-	struct leat__pool_keys *keys; /* per key; else NULL */
+	struct leat__keys *keys; /* per key; else NULL */
 	leat_mutex take_lock;	/* as submitted, per key: receive and take a place in one step */
 	uint64_t taken;		/* (L: take_lock) */
 };
@@ -127,15 +129,6 @@ void leat__pool_window_drop(struct leat_pool *pool);
 struct leat__counts *leat__pool_window_counts(struct leat_pool *pool);
 /* Sends a result that counts holds to who receives them, and counts what becomes of it. */
 void leat__pool_hand_on(struct leat_pool *pool, struct leat__counts *counts, const void *result);
-
-/* pool_key.c */
-int leat__pool_keys_create(struct leat_pool *pool);
-void leat__pool_keys_free(struct leat_pool *pool);
-/* Under take_lock.  LEAT__TAKEN: the key is the caller's. */
-enum leat__taken leat__pool_key_begin(struct leat_pool *pool, const char *job);
-/* The next job of that key, to job; false: there is none, and the key is free. */
-bool leat__pool_key_next(struct leat_pool *pool, uint64_t key, char *job);
-uint64_t leat__pool_keys_held(struct leat_pool *pool);
 
 /* n more, or less.  Release: pairs with the acquire in leat_pool_get_ledger. */
 static inline void leat__tally(struct leat__counts *counts, _Atomic uint64_t *which, int64_t n)

@@ -106,6 +106,19 @@ static bool take(struct leat_pool *pool, char *buf)
 	return false;
 }
 
+static enum leat__taken begin_key(struct leat_pool *pool, const char *job)
+{
+	switch (leat__key_begin(pool->keys, pool->o.key(job), job)) {
+	case LEAT__KEY_FREE:
+		return LEAT__TAKEN;
+	case LEAT__KEY_WAITS:
+		return LEAT__TAKEN_WAITS;
+	case LEAT__KEY_NO_MEMORY:
+		break;
+	}
+	return LEAT__TAKEN_NO_MEMORY;
+}
+
 /*
  * One at a time: a job in hand that has not begun would wait for the one before it, and that one
  * perhaps for this.
@@ -119,7 +132,7 @@ enum leat__taken leat__pool_take(struct leat_pool *pool, struct leat__counts *co
 	if (pool->window || pool->keys)
 		leat_mutex_lock(&pool->take_lock);
 	if (take(pool, buf)) {
-		r = pool->keys ? leat__pool_key_begin(pool, buf) : LEAT__TAKEN;
+		r = pool->keys ? begin_key(pool, buf) : LEAT__TAKEN;
 		*ret_seq = pool->window ? pool->taken++ : 0;
 	}
 	if (pool->window || pool->keys)
@@ -199,7 +212,7 @@ void leat__pool_do(struct leat_pool *pool, struct leat__pool_worker *w, char *jo
 
 	for (;;) {
 		do_one(pool, w, job, seq);
-		if (!pool->keys || !leat__pool_key_next(pool, key, job))
+		if (!pool->keys || !leat__key_next(pool->keys, key, job))
 			break;
 		leat__tally(counts, &counts->held, 1);
 	}

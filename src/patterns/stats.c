@@ -59,7 +59,7 @@ int64_t leat__meter_read(struct leat__meter *m, leat_stage_stats *stats, int64_t
 	uint32_t version;
 	int state;
 
-	/* The writer is done in a few stores, or has been preempted: then the next try's is as good. */
+	/* The writer is done in a few stores, or preempted: what is read then is as good. */
 	for (int tries = 0; tries < 1000; tries++) {
 		version = atomic_load_explicit(&m->version, memory_order_acquire);
 		for (int i = 0; i < LEAT_STAGE_STATES; i++)
@@ -234,8 +234,8 @@ int leat_stage_explain(const leat_stage_stats *stages, size_t n, char *text, siz
 			width = (int)strlen(stages[i].name);
 	if (size > 0)
 		text[0] = '\0';
-	print(&t, "%-*s %7s %10s  %6s %7s %7s %7s %9s p50 / %-8s %4s p50 / p99\n", width, "stage",
-	      "workers", "items", "busy", "starved", "blocked", "limited", "service", "p99", "queue");
+	print(&t, "%-*s workers      items    busy starved blocked limited   service p50 / p99"
+		  "      queue p50 / p99\n", width, "stage");
 	for (size_t i = 0; i < n; i++)
 		print_row(&t, &stages[i], width);
 	print_verdict(&t, stages, n);

@@ -1,0 +1,225 @@
+/*
+ * Pipelines: a source, stages, a sink, and what is between them, bounded from end to end.
+ *
+ *	static int generate(struct range *range, int *ret_n);	// 0, or LEAT_ECLOSED: no more
+ *	static int square(int *n, long *ret_square);
+ *	static int print(long *square);
+ *	...
+ *	leat_pipeline *p;
+ *	leat_flow(int) numbers;
+ *	leat_flow(long) squares;
+ *
+ *	r = leat_pipeline_make(&p, .live = 64);
+ *	leat_pipeline_source(p, &numbers, &range, generate, .name = "generate");
+ *	leat_pipeline_map(p, numbers, &squares, square, .name = "square",
+ *			  .mode = LEAT_STAGE_PARALLEL, .workers = 8, .on_error = LEAT_ERROR_STOP);
+ *	leat_pipeline_sink(p, squares, print, .name = "print", .mode = LEAT_STAGE_SERIAL,
+ *			   .on_error = LEAT_ERROR_STOP);
+ *	r = leat_pipeline_run(p);	// until the last item is through
+ *	leat_pipeline_destroy(p, NULL);
+ *
+ * A flow is what one stage hands on to the next: its type is checked at each joint.  Each flow is
+ * taken by exactly one stage.
+ *
+ * Items are counted by the source's: what a stage makes of one (several, one of many, none) ends
+ * with it, and its place among the live ones is free when the last of that has ended.  An item
+ * whose function failed, or that is dropped, goes to the failed or the drop function of its type,
+ * exactly once.
+ *
+ * A pipeline is built and ended by one task; the other calls may be made from any task or thread.
+ */
+#ifndef LEAT_PIPELINE_H
+#define LEAT_PIPELINE_H
+
+#include <leat/bucket.h>
+#include <leat/chan.h>
+#include <leat/ledger.h>
+#include <leat/pool.h>
+#include <leat/retry.h>
+#include <leat/stats.h>
+
+enum leat_stage_mode {
+	LEAT_STAGE_SERIAL = 1,	/* one item at a time */
+	LEAT_STAGE_PARALLEL,	/* as many as workers at once, handed on as they are done */
+	LEAT_STAGE_ORDERED,	/* handed on as they came; the item waits, not its worker */
+	LEAT_STAGE_KEYED,	/* those of one key one after the other, as they came */
+};
+
+/* What a map function returns for an item of which nothing is handed on. */
+#define LEAT_SKIP 1
+
+/* The most bytes of an item. */
+enum { LEAT_ITEM_MAX = 1024 };
+
+typedef struct leat_pipeline leat_pipeline;
+typedef struct leat_stage leat_flow_raw;
+typedef struct leat_emitter_raw leat_emitter_raw;
+typedef void leat_stage_fn(void);
+
+typedef struct leat_pipeline_options {
+	size_t size;		/* sizeof(leat_pipeline_options) */
+	size_t live;		/* > 0: the most items between source and sink */
+	int64_t live_bytes;	/* the most bytes of them, by the source's weigh; 0: no bound */
+	const char *name;	/* in dumps; must outlive the pipeline; may be NULL */
+} leat_pipeline_options;
+
+typedef struct leat_stage_options {
+	size_t size;		/* sizeof(leat_stage_options) */
+	/* The first six are set by the macros. */
+	int kind;
+	size_t in_size, out_size; /* bytes, at most LEAT_ITEM_MAX */
+	leat_stage_fn *fn;
+	const void *state;
+	leat_channel *chan;
+	const char *name;	/* must be given, and outlive the pipeline */
+	enum leat_stage_mode mode; /* of map, flat and sink: must be given */
+	int workers;		/* > 0, unless it is serial: the most that work at once */
+	size_t buffer;		/* items that may wait before the stage; 0: they are handed over */
+	enum leat_on_error on_error; /* of map, flat, reduce, sink: must be given */
+	const leat_retry_options *retry; /* before an error counts; copied; NULL: no retry */
+	leat_bucket *rate;	/* a token for each item; outlives the pipeline; NULL: no limit */
+	size_t window;		/* ordered: items that may wait for an earlier one; > 0 */
+	int64_t gap_after;	/* ordered: ns, how long they wait; 0: as long as it takes */
+	void (*gap)(void *out);	/* what is handed on then in its place; must be given with it */
+	uint64_t (*key)(const void *item); /* keyed */
+	size_t items;		/* batch: the most; > 0, and not more than live */
+	int64_t wait;		/* batch: ns, how long the first one waits; > 0, or LEAT_FOREVER */
+	uint64_t weight;	/* batch: the most, by weigh; 0: no bound */
+	uint64_t (*weigh)(const void *item); /* of a source: in bytes, for live_bytes; of a batch */
+	/* A dead letter: an item that failed, and its owner from now on; in its task; may block. */
+	void (*failed)(void *item, int error);
+	void (*drop)(void *item); /* of what the stage hands on; NULL: nothing to do */
+} leat_stage_options;
+
+/*
+ * leat_flow(T): the handle.
+ *
+ * leat_pipeline_make(ret_pipeline, options...).
+ *
+ * Sources, one for each pipeline:
+ * leat_pipeline_source(p, ret_flow, state, fn, options...): int fn(S *state, T *ret_item) makes the
+ * next item: 0, LEAT_ECLOSED: there is none any more, or an error, which stops the pipeline.
+ * leat_pipeline_from(p, ret_flow, chan, options...): what can be received.  The pipeline
+ * takes a reference, and abandons the channel when it ends.
+ *
+ * Stages:
+ * leat_pipeline_map(p, flow, ret_flow, fn, options...): int fn(In *in, Out *ret_out); 0; LEAT_SKIP:
+ * hand nothing on; or an error.
+ * leat_pipeline_flat(p, flow, ret_flow, fn, options...): int fn(In *in, leat_emitter(Out) emitter)
+ * hands on any number by leat_emit.  Not ordered.
+ * leat_pipeline_batch(p, flow, ret_flow, options...): Out is a struct that begins with
+ * T *item; size_t n; the array is valid until what is made of the batch has ended.
+ * leat_pipeline_reduce(p, flow, ret_flow, init, fn, options...): int fn(Acc *acc, In *in) adds up
+ * from *init; one Acc is handed on at the end, which counts as no item.
+ * leat_pipeline_conflate(p, flow, ret_flow, fn, options...): int fn(T *sum, T *in) adds an item to
+ * those before it while the next stage is busy; it ends as LEAT_DROPPED_MERGED.
+ *
+ * Sinks, one for each pipeline:
+ * leat_pipeline_sink(p, flow, fn, options...): int fn(T *item): 0; LEAT_ECLOSED: this one was the
+ * last that is wanted, the others are dropped; or an error.
+ * leat_pipeline_to(p, flow, chan, options...): sends them, and closes the channel after the last.
+ *
+ * map, flat and sink have forms _with(p, ..., state, fn, options...), whose function has
+ * S *state, which all workers share, as its first argument.
+ *
+ * A function owns its item when it returns 0 or more; after an error it is as it
+ * came, and goes to failed (else to drop of its flow).
+ *
+ * Types that do not match do not compile.  LEAT_STAGE_DROP(T, fn), LEAT_STAGE_KEY(T, fn),
+ * LEAT_STAGE_WEIGH(T, fn), LEAT_STAGE_FAILED(T, fn), LEAT_STAGE_GAP(T, fn) make options of typed
+ * functions.
+ *
+ * Return 0; -EINVAL: an option is bad, and the log says which; -ENOMEM.  An error that is
+ * not looked at comes back from leat_pipeline_run, so only that one must be.  None blocks.
+ */
+#define leat_flow(T) LEAT__FLOW(T)
+#define leat_emitter(T) LEAT__EMITTER(T)
+#define leat_pipeline_make(ret_pipeline, ...) LEAT__PIPELINE_MAKE(ret_pipeline, __VA_ARGS__)
+#define leat_pipeline_source(p, ret_flow, state, fn, ...) \
+	LEAT__PIPELINE_SOURCE(p, ret_flow, state, fn, __VA_ARGS__)
+#define leat_pipeline_from(p, ret_flow, chan, ...) \
+	LEAT__PIPELINE_FROM(p, ret_flow, chan, __VA_ARGS__)
+#define leat_pipeline_map(p, flow, ret_flow, fn, ...) \
+	LEAT__PIPELINE_MAP(p, flow, ret_flow, fn, __VA_ARGS__)
+#define leat_pipeline_map_with(p, flow, ret_flow, state, fn, ...) \
+	LEAT__PIPELINE_MAP_WITH(p, flow, ret_flow, state, fn, __VA_ARGS__)
+#define leat_pipeline_flat(p, flow, ret_flow, fn, ...) \
+	LEAT__PIPELINE_FLAT(p, flow, ret_flow, fn, __VA_ARGS__)
+#define leat_pipeline_flat_with(p, flow, ret_flow, state, fn, ...) \
+	LEAT__PIPELINE_FLAT_WITH(p, flow, ret_flow, state, fn, __VA_ARGS__)
+#define leat_pipeline_batch(p, flow, ret_flow, ...) \
+	LEAT__PIPELINE_BATCH(p, flow, ret_flow, __VA_ARGS__)
+#define leat_pipeline_reduce(p, flow, ret_flow, init, fn, ...) \
+	LEAT__PIPELINE_REDUCE(p, flow, ret_flow, init, fn, __VA_ARGS__)
+#define leat_pipeline_conflate(p, flow, ret_flow, fn, ...) \
+	LEAT__PIPELINE_CONFLATE(p, flow, ret_flow, fn, __VA_ARGS__)
+#define leat_pipeline_sink(p, flow, fn, ...) LEAT__PIPELINE_SINK(p, flow, fn, __VA_ARGS__)
+#define leat_pipeline_sink_with(p, flow, state, fn, ...) \
+	LEAT__PIPELINE_SINK_WITH(p, flow, state, fn, __VA_ARGS__)
+#define leat_pipeline_to(p, flow, chan, ...) LEAT__PIPELINE_TO(p, flow, chan, __VA_ARGS__)
+
+#define LEAT_STAGE_DROP(T, fn) LEAT__DROP(T, fn)
+#define LEAT_STAGE_GAP(T, fn) LEAT__DROP(T, fn)
+#define LEAT_STAGE_KEY(T, fn) LEAT__POOL_KEY(T, fn)
+#define LEAT_STAGE_WEIGH(T, fn) LEAT__POOL_KEY(T, fn)
+#define LEAT_STAGE_FAILED(T, fn) LEAT__POOL_FAILED(T, fn)
+
+/*
+ * In a flat function, in its task: hands value on; blocks while there is no room.  0; after
+ * -ECANCELED or LEAT_ECLOSED (the pipeline is stopped) the caller still owns it.
+ */
+#define leat_emit(emitter, value) \
+	leat_emit_item((leat_emitter_raw *)(emitter), LEAT__VALUE(emitter, value))
+
+LEAT_BEGIN_DECLS
+
+LEAT_API int leat_pipeline_create(leat_pipeline **ret_pipeline,
+				  const leat_pipeline_options *options);
+LEAT_API int leat_pipeline_add(leat_pipeline *pipeline, leat_flow_raw *in, leat_flow_raw **ret_out,
+			       const leat_stage_options *options);
+LEAT_API LEAT_MUST_CHECK int leat_emit_item(leat_emitter_raw *emitter, const void *item);
+
+/*
+ * Starts all stages, in a group of the pipeline's below the caller's, once; 0, or the error of the
+ * building: -EINVAL when there is no source, no sink, or a flow that no stage takes.
+ */
+LEAT_API LEAT_MUST_CHECK int leat_pipeline_start(leat_pipeline *pipeline);
+
+/*
+ * Blocks until every item has ended; the task that started it.  0: the source's end or
+ * leat_pipeline_shutdown or the sink ended it; the error that stopped it; -ECANCELED.
+ */
+LEAT_API LEAT_MUST_CHECK int leat_pipeline_wait(leat_pipeline *pipeline);
+
+/* Both. */
+LEAT_API LEAT_MUST_CHECK int leat_pipeline_run(leat_pipeline *pipeline);
+
+/*
+ * shutdown: the source makes no more items (its function is cancelled if it blocks), those that
+ * are live go through.  abort: all functions are cancelled, what is live is dropped; cause is a
+ * negative error, the result of the wait (0: -ECANCELED).  Once is enough; neither blocks.
+ */
+LEAT_API void leat_pipeline_shutdown(leat_pipeline *pipeline);
+LEAT_API void leat_pipeline_abort(leat_pipeline *pipeline, int cause);
+
+/*
+ * Aborts what runs, waits for it, and frees the pipeline.  *ret_ledger, unless NULL: its last
+ * ledger.  Returns as leat_pipeline_wait.  NULL is ignored.
+ */
+LEAT_API int leat_pipeline_destroy(leat_pipeline *pipeline, leat_ledger *ret_ledger);
+
+/* Fills *ledger up to ledger->size; in items of the source.  0, or -EINVAL: the size is not set. */
+LEAT_API int leat_pipeline_ledger(leat_pipeline *pipeline, leat_ledger *ledger);
+
+/*
+ * Attribution of the stages, from source to sink, of which up to max are filled in; how many there
+ * are.  explain: as a table with the stage to widen (leat/stats.h); its length, as snprintf(3).
+ */
+LEAT_API size_t leat_pipeline_stats(leat_pipeline *pipeline, leat_stage_stats *stages, size_t max);
+LEAT_API int leat_pipeline_explain(leat_pipeline *pipeline, char *text, size_t size);
+
+LEAT_END_DECLS
+
+#include <leat/detail/pipeline.h>
+
+#endif

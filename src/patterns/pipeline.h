@@ -1,0 +1,197 @@
+/*
+ * A pipeline: see leat/pipeline.h, and docs/design/patterns.md for why.
+ *
+ * L is leat_stage.lock; T: take_lock; W: the window's; c: never changed after the start;
+ * o: of the worker's task.
+ *
+ * Stages are joined by channels of envelopes.  An envelope has the item and its token.  Tokens are
+ * the items of the source: one is taken before the source makes an item, and is free when the
+ * last envelope that has it has ended.  So the number of tokens bounds what is live, and what is
+ * in flight is what is taken.  A batch has a token of its own, whose parents are those of its
+ * items.
+ *
+ * A stage's workers are tasks that receive from its channel.  As long as there are less than may
+ * be, one of them waits there (W1 to W3), so no item waits for one that is being worked on:
+ *	W1 wait: waiting + 1; receive; waiting - 1
+ *	W2 with an item: if nobody waits, and less run than may: start another
+ *	W3 the item
+ * The last worker of a stage closes the next channel; so the end goes from source to sink.
+ *
+ * A stop (halt): how, then the group is cancelled, then all channels are closed.  Who holds an
+ * envelope then ends it; what is in channels and windows is ended by the wait, when no task is
+ * left.
+ */
+#ifndef LEAT_PATTERNS_PIPELINE_H
+#define LEAT_PATTERNS_PIPELINE_H
+
+#include <errno.h>
+#include <stdatomic.h>
+
+#include <leat/leat.h>
+#include <leat/pipeline.h>
+
+#include "patterns/keys.h"
+#include "patterns/stats.h"
+
+/* How an item ends.  Of the ends of its parts the last in this order is its own. */
+enum leat__end {
+	LEAT__END_FILTERED,
+	LEAT__END_OUT,
+	LEAT__END_MERGED,
+	LEAT__END_LATE,
+	LEAT__END_UNWANTED,
+	LEAT__END_CANCELLED,
+	LEAT__END_FAILED,
+	LEAT__ENDS,
+};
+
+struct leat__token {
+	_Atomic uint32_t refs;	/* envelopes that have it; 0: free */
+	_Atomic int end;	/* of its parts, so far */
+	size_t nparents;	/* 0: an item of the source; else of a batch */
+	size_t bytes;		/* of the batch's memory */
+	int64_t weight;		/* of the source's item */
+	struct leat__token *next; /* when it is free */
+	struct leat__token *parent[];
+};
+
+struct leat__env {
+	struct leat__token *token; /* NULL: what counts as no item */
+	int64_t queued_at;	/* when it was handed on, if that is timed; else 0 */
+	char item[] __attribute__((aligned(16)));
+};
+
+/* One on the stack. */
+#define LEAT__ENV(name)                                                       \
+	char name##_bytes[sizeof(struct leat__env) + LEAT_ITEM_MAX] __attribute__((aligned(16))); \
+	struct leat__env *name = (struct leat__env *)name##_bytes
+
+/* Of who ends items: written by one task at a time. */
+struct leat__ends {
+	_Atomic uint64_t n[LEAT__ENDS];
+};
+
+struct leat__stage_worker {
+	struct leat_stage *stage; /* (c) */
+	struct leat__stage_worker *next; /* (L) */
+	struct leat__meter meter;
+	struct leat__ends ends;
+	_Atomic uint64_t items;	/* worked on */
+	uint32_t handed_on;	/* (o) for the sampling */
+};
+
+struct leat_stage {
+	struct leat_pipeline *p; /* (c) */
+	leat_stage_options o;	/* (c) */
+	leat_retry_options retry; /* (c) */
+	struct leat_stage *up, *down; /* (c) who makes its items, who takes what it makes */
+	struct leat_stage *next; /* (c) in the list of all, as they were made */
+	leat_channel *in;	/* (c) of envelopes; NULL: a source */
+	atomic_bool in_closed;
+	size_t batched;		/* (c) items of the source that are in one of its own, at most */
+	int workers;		/* (c) the most */
+	_Atomic int running, alive, waiting; /* workers; and the watcher; in W1 */
+	leat_mutex lock;
+	struct leat__stage_worker *all; /* (L) */
+	leat_mutex take_lock;
+	_Atomic uint64_t taken;	/* (T) ordered: items so far */
+	struct leat__window *window; /* (c) ordered; else NULL */
+	struct leat__keys *keys; /* (c) keyed; else NULL */
+	struct leat__times service, queue;
+	_Atomic int64_t began, ended; /* ns; 0: not yet */
+};
+
+enum leat__halt { LEAT__RUNS, LEAT__SHUT, LEAT__ENOUGH, LEAT__ABORTED };
+
+struct leat_pipeline {
+	leat_pipeline_options o; /* (c) */
+	struct leat_stage *first, **last; /* (c) */
+	struct leat_stage *source, *sink; /* (c) */
+	int broken;		/* (c) the first error of the building */
+	bool started, waited;	/* of the task that builds it */
+	leat_group group, source_group;
+	leat_mutex lock;
+	leat_cond freed;	/* a token is free */
+	struct leat__token *tokens; /* (c) o.live of them */
+	struct leat__token *mine; /* of the source's task: free ones */
+	_Atomic(struct leat__token *) free; /* those that others have ended */
+	atomic_bool token_wanted;
+	leat_sem bytes;		/* o.live_bytes */
+	_Atomic uint64_t in;
+	_Atomic int how;	/* enum leat__halt */
+	_Atomic int error;	/* why it was aborted; 0: it was not */
+	struct leat__ends rest;	/* ended by nobody's worker */
+};
+
+/* pipeline_token.c */
+int leat__tokens_create(struct leat_pipeline *p);
+void leat__tokens_free(struct leat_pipeline *p);
+/* Waits for one; NULL: cancelled. */
+struct leat__token *leat__token_take(struct leat__stage_worker *w);
+/* From now on it is in flight; the item has been counted. */
+void leat__token_begin(struct leat__token *token);
+/* One that is not in flight. */
+void leat__token_untake(struct leat_pipeline *p, struct leat__token *token);
+void leat__token_ref(struct leat__token *token);
+/* An envelope that had it has ended so.  NULL: nothing. */
+void leat__token_end(struct leat_pipeline *p, struct leat__ends *ends, struct leat__token *token,
+		     enum leat__end end);
+uint64_t leat__tokens_in_flight(struct leat_pipeline *p);
+
+/* pipeline_stage.c */
+int leat__stage_start(struct leat_stage *s);
+/* A task with a worker's record; in the source's group, or the pipeline's. */
+int leat__stage_spawn(struct leat_stage *s, const leat_task_type *type);
+/* A worker, or the watcher, is gone; the last one closes what comes behind. */
+void leat__stage_leave(struct leat_stage *s);
+void leat__stage_close_in(struct leat_stage *s);
+/* Receives into env, with the meter starved meanwhile.  As leat_channel_recv. */
+int leat__stage_recv(struct leat__stage_worker *w, struct leat__env *env, int64_t deadline);
+/* Hands env on, or ends it. */
+void leat__stage_send(struct leat__stage_worker *w, struct leat__env *env);
+/* The same, and the item stays the caller's on an error, which is returned. */
+int leat__stage_try_hand_on(struct leat__stage_worker *w, struct leat__env *env);
+/* Ends an envelope of those that s takes (s->o.in_size). */
+void leat__stage_drop(struct leat_stage *s, struct leat__ends *ends, struct leat__env *env,
+		      enum leat__end end);
+/* The user's function has failed on it. */
+void leat__stage_fail(struct leat__stage_worker *w, struct leat__env *env, int error);
+/* What is left in its channel, and its window; no task runs. */
+void leat__stage_drain(struct leat_stage *s);
+/* How what the pipeline's stop has caught ends. */
+enum leat__end leat__stopped_end(struct leat_pipeline *p);
+
+/* pipeline_special.c: the loops of stages that have one worker. */
+void leat__batch_run(struct leat__stage_worker *w);
+void leat__reduce_run(struct leat__stage_worker *w);
+void leat__conflate_run(struct leat__stage_worker *w);
+void leat__source_run(struct leat__stage_worker *w);
+
+/* pipeline_window.c */
+int leat__window_create(struct leat_stage *s);
+void leat__window_free(struct leat_stage *s);
+/* Starts the watcher, if there is a deadline. */
+int leat__window_start(struct leat_stage *s);
+/* Item seq has become out; NULL: nothing.  Waits while the window is full. */
+void leat__window_put(struct leat__stage_worker *w, uint64_t seq, struct leat__env *out);
+/* Something has changed that the watcher or those who wait for room look at. */
+void leat__window_wake(struct leat_stage *s);
+void leat__window_drain(struct leat_stage *s);
+
+/* pipeline.c */
+void leat__pipeline_halt(struct leat_pipeline *p, enum leat__halt how, int cause);
+
+static inline enum leat__halt leat__pipeline_how(struct leat_pipeline *p)
+{
+	return (enum leat__halt)atomic_load_explicit(&p->how, memory_order_acquire);
+}
+
+/* One writer, unless ends is of many: then under a lock. */
+static inline void leat__count(_Atomic uint64_t *n)
+{
+	/* Release: pairs with the acquire in leat_pipeline_ledger. */
+	atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1,
+			      memory_order_release);
+}
+
+#endif

@@ -1,0 +1,427 @@
+/* What the workers of a stage do; the steps are in pipeline.h. */
+#include "patterns/pipeline.h"
+
+#include <string.h>
+
+#include <leat/extend.h>
+
+struct leat_emitter_raw {
+	struct leat__stage_worker *worker;
+	struct leat__token *token;
+};
+
+/* What a user's function is called with. */
+struct call {
+	struct leat__stage_worker *worker;
+	struct leat__env *in, *out;
+};
+
+enum leat__end leat__stopped_end(struct leat_pipeline *p)
+{
+	return leat__pipeline_how(p) == LEAT__ENOUGH ? LEAT__END_UNWANTED : LEAT__END_CANCELLED;
+}
+
+void leat__stage_close_in(struct leat_stage *s)
+{
+	if (!atomic_exchange(&s->in_closed, true))
+		leat_channel_close(s->in);
+}
+
+/* The array of a batch is its token's, the items in it are their own. */
+static void drop_batch(struct leat_stage *batch, const char *out)
+{
+	struct {
+		char *item;
+		size_t n;
+	} b;
+
+	memcpy(&b, out, sizeof(b));
+	for (size_t i = 0; i < b.n && batch->up->o.drop; i++)
+		batch->up->o.drop(b.item + i * batch->o.in_size);
+}
+
+/* Ends what s has made. */
+static void drop_made(struct leat_stage *s, struct leat__ends *ends, struct leat__env *env,
+		      enum leat__end end)
+{
+	if (s->o.drop)
+		s->o.drop(env->item);
+	else if (s->o.kind == LEAT__BATCH)
+		drop_batch(s, env->item);
+	leat__token_end(s->p, ends, env->token, end);
+}
+
+void leat__stage_drop(struct leat_stage *s, struct leat__ends *ends, struct leat__env *env,
+		      enum leat__end end)
+{
+	drop_made(s->up, ends, env, end);
+}
+
+int leat__stage_recv(struct leat__stage_worker *w, struct leat__env *env, int64_t deadline)
+{
+	struct leat_stage *s = w->stage;
+	/* No try: this one looks for a cancel, and yields now and then. */
+	int r = leat_channel_recv(s->in, env, INT64_MIN);
+
+	if (r == -ETIMEDOUT && deadline > INT64_MIN) {
+		leat__meter_enter(&w->meter, LEAT_STAGE_STARVED);
+		r = leat_channel_recv(s->in, env, deadline);
+		leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
+	}
+	if (r == 0 && env->queued_at != 0)
+		leat__times_add(&s->queue, leat_now() - env->queued_at, LEAT__SAMPLE_ONE_IN);
+	return r;
+}
+
+int leat__stage_try_hand_on(struct leat__stage_worker *w, struct leat__env *env)
+{
+	leat_channel *to = w->stage->down->in;
+	int r;
+
+	env->queued_at = w->handed_on++ % LEAT__SAMPLE_ONE_IN == 0 ? leat_now() : 0;
+	r = leat_channel_send(to, env, INT64_MIN);
+	if (r == -ETIMEDOUT) {
+		leat__meter_enter(&w->meter, LEAT_STAGE_BLOCKED);
+		r = leat_channel_send(to, env, LEAT_FOREVER);
+		leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
+	}
+	return r;
+}
+
+void leat__stage_send(struct leat__stage_worker *w, struct leat__env *env)
+{
+	if (leat__stage_try_hand_on(w, env) < 0)
+		drop_made(w->stage, &w->ends, env, leat__stopped_end(w->stage->p));
+}
+
+int leat_emit_item(leat_emitter_raw *emitter, const void *item)
+{
+	struct leat_stage *s;
+	int r;
+	LEAT__ENV(out);
+
+	if (!emitter)
+		leat_misuse(__func__, emitter, "the emitter is NULL; call it in a flat function");
+	s = emitter->worker->stage;
+	out->token = emitter->token;
+	memcpy(out->item, item, s->o.out_size);
+	leat__token_ref(out->token);
+	r = leat__stage_try_hand_on(emitter->worker, out);
+	/* The function has the token, too, so this is not its end. */
+	if (r < 0)
+		leat__token_end(s->p, &emitter->worker->ends, out->token, leat__stopped_end(s->p));
+	return r;
+}
+
+static int call_map(const leat_stage_options *o, void *in, void *out)
+{
+	void *state = (void *)(uintptr_t)o->state;
+
+	if (state)
+		return ((int (*)(void *, void *, void *))o->fn)(state, in, out);
+	return ((int (*)(void *, void *))o->fn)(in, out);
+}
+
+static int call_sink(const leat_stage_options *o, void *in)
+{
+	void *state = (void *)(uintptr_t)o->state;
+
+	return state ? ((int (*)(void *, void *))o->fn)(state, in) : ((int (*)(void *))o->fn)(in);
+}
+
+static int call_to(struct leat__stage_worker *w, void *in)
+{
+	leat_channel *to = w->stage->o.chan;
+	int r = leat_channel_send(to, in, INT64_MIN);
+
+	if (r == -ETIMEDOUT) {
+		leat__meter_enter(&w->meter, LEAT_STAGE_BLOCKED);
+		r = leat_channel_send(to, in, LEAT_FOREVER);
+		leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
+	}
+	return r;
+}
+
+static int call_fn(void *arg)
+{
+	struct call *c = arg;
+	struct leat__stage_worker *w = c->worker;
+	const leat_stage_options *o = &w->stage->o;
+	leat_emitter_raw emitter = { w, c->in->token };
+
+	switch (o->kind) {
+	case LEAT__MAP:
+		return call_map(o, c->in->item, c->out->item);
+	case LEAT__FLAT:
+		return call_map(o, c->in->item, &emitter);
+	case LEAT__SINK:
+		return call_sink(o, c->in->item);
+	default:
+		return call_to(w, c->in->item);
+	}
+}
+
+/* 0, or -ECANCELED. */
+static int wait_for_rate(struct leat__stage_worker *w)
+{
+	leat_bucket *rate = w->stage->o.rate;
+	int r;
+
+	if (!rate || leat_bucket_try_take(rate, 1) == 0)
+		return 0;
+	leat__meter_enter(&w->meter, LEAT_STAGE_LIMITED);
+	r = leat_bucket_take(rate, 1);
+	leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
+	return r;
+}
+
+void leat__stage_fail(struct leat__stage_worker *w, struct leat__env *env, int error)
+{
+	struct leat_stage *s = w->stage;
+	bool stopped = error == -ECANCELED && leat__pipeline_how(s->p) >= LEAT__ENOUGH;
+
+	if (stopped || !s->o.failed) {
+		leat__stage_drop(s, &w->ends, env,
+				 stopped ? leat__stopped_end(s->p) : LEAT__END_FAILED);
+	} else {
+		s->o.failed(env->item, error);
+		leat__token_end(s->p, &w->ends, env->token, LEAT__END_FAILED);
+	}
+	if (!stopped && s->o.on_error == LEAT_ERROR_STOP)
+		leat__pipeline_halt(s->p, LEAT__ABORTED, error);
+}
+
+/* What becomes of an item whose function returned r >= 0.  true: out is to be handed on. */
+static bool has_out(struct leat__stage_worker *w, struct leat__env *in, struct leat__env *out,
+		    int r)
+{
+	struct leat_stage *s = w->stage;
+	bool is_map = s->o.kind == LEAT__MAP, is_flat = s->o.kind == LEAT__FLAT;
+
+	if (is_map && r != LEAT_SKIP) {
+		out->token = in->token;
+		return true;
+	}
+	/* What a flat function emitted ends by itself. */
+	leat__token_end(s->p, &w->ends, in->token,
+			is_map || is_flat ? LEAT__END_FILTERED : LEAT__END_OUT);
+	return false;
+}
+
+static void do_item(struct leat__stage_worker *w, struct leat__env *in, uint64_t seq)
+{
+	struct leat_stage *s = w->stage;
+	struct call call = { .worker = w, .in = in };
+	bool made = false;
+	int64_t begin;
+	int r;
+	LEAT__ENV(out);
+
+	call.out = out;
+	r = wait_for_rate(w);
+	if (r == 0) {
+		begin = leat__sample_begin(&w->meter);
+		r = s->o.retry ? leat_retry_run(&s->retry, call_fn, &call) : call_fn(&call);
+		leat__sample_end(&w->meter, &s->service, begin);
+	}
+	leat__count(&w->items);
+	if (r == LEAT_ECLOSED && (s->o.kind == LEAT__SINK || s->o.kind == LEAT__TO)) {
+		/* Of a channel, it has not been taken. */
+		if (s->o.kind == LEAT__TO)
+			leat__stage_drop(s, &w->ends, in, LEAT__END_UNWANTED);
+		else
+			leat__token_end(s->p, &w->ends, in->token, LEAT__END_OUT);
+		leat__pipeline_halt(s->p, LEAT__ENOUGH, 0);
+	} else if (r < 0) {
+		leat__stage_fail(w, in, r);
+	} else {
+		made = has_out(w, in, out, r);
+	}
+	if (s->window)
+		leat__window_put(w, seq, made ? out : NULL);
+	else if (made)
+		leat__stage_send(w, out);
+}
+
+static int run_worker(void *args);
+static const leat_task_type worker_type = { "stage", run_worker,
+					    sizeof(struct leat__stage_worker *) };
+
+/* Its record lives as long as the stage. */
+int leat__stage_spawn(struct leat_stage *s, const leat_task_type *type)
+{
+	struct leat__stage_worker *w = leat_alloc(sizeof(*w));
+	bool source = !s->in;
+	int r;
+
+	if (!w)
+		return -ENOMEM;
+	memset(w, 0, sizeof(*w));
+	w->stage = s;
+	leat_mutex_lock(&s->lock);
+	w->next = s->all;
+	s->all = w;
+	leat_mutex_unlock(&s->lock);
+	atomic_fetch_add(&s->alive, 1);
+	r = leat_spawn(source ? &s->p->source_group : &s->p->group, type, &w,
+		       LEAT_TASK_OPTIONS(.name = s->o.name));
+	if (r < 0)
+		leat__stage_leave(s); /* not the last: who calls is there, too */
+	return r;
+}
+
+static int start_worker(struct leat_stage *s)
+{
+	return leat__stage_spawn(s, &worker_type);
+}
+
+/* W2.  Without memory the others go on. */
+static void start_another(struct leat_stage *s)
+{
+	int running = atomic_load_explicit(&s->running, memory_order_relaxed);
+
+	if (running >= s->workers || atomic_load_explicit(&s->waiting, memory_order_relaxed) > 0)
+		return;
+	if (atomic_compare_exchange_strong(&s->running, &running, running + 1) &&
+	    start_worker(s) < 0)
+		atomic_fetch_sub(&s->running, 1);
+}
+
+int leat__stage_start(struct leat_stage *s)
+{
+	int r;
+
+	atomic_store(&s->began, leat_now());
+	atomic_store(&s->running, 1);
+	atomic_store(&s->alive, 1); /* this call: nobody is the last before all have begun */
+	r = s->window ? leat__window_start(s) : 0;
+	if (r == 0)
+		r = start_worker(s);
+	leat__stage_leave(s);
+	return r;
+}
+
+void leat__stage_leave(struct leat_stage *s)
+{
+	int left = atomic_fetch_sub(&s->alive, 1) - 1;
+
+	if (left == 1 && s->window)
+		leat__window_wake(s); /* the watcher may be the last */
+	if (left > 0)
+		return;
+	atomic_store(&s->ended, leat_now());
+	if (s->down)
+		leat__stage_close_in(s->down);
+	else if (s->o.kind == LEAT__TO && atomic_load(&s->began) != 0)
+		leat_channel_close(s->o.chan);
+}
+
+/* W1, in the order in which the items came, where that matters; *ret_seq: its number. */
+static int take(struct leat__stage_worker *w, struct leat__env *env, uint64_t *ret_seq)
+{
+	struct leat_stage *s = w->stage;
+	bool ordered = s->window || s->keys, locked;
+	int r;
+
+	if (!ordered && leat_channel_len(s->in) > 0) {
+		r = leat__stage_recv(w, env, INT64_MIN);
+		if (r != -ETIMEDOUT)
+			return r;
+	}
+	atomic_fetch_add(&s->waiting, 1);
+	if (ordered) {
+		locked = leat_mutex_try_lock(&s->take_lock) == 0;
+		if (!locked) {
+			leat__meter_enter(&w->meter, LEAT_STAGE_STARVED);
+			leat_mutex_lock(&s->take_lock);
+			leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
+		}
+	}
+	r = leat__stage_recv(w, env, LEAT_FOREVER);
+	if (r == 0 && s->keys)
+		*ret_seq = leat__key_begin(s->keys, s->o.key(env->item), env);
+	else if (r == 0 && s->window)
+		*ret_seq = atomic_fetch_add(&s->taken, 1);
+	if (ordered)
+		leat_mutex_unlock(&s->take_lock);
+	atomic_fetch_sub(&s->waiting, 1);
+	if (r == 0 && s->window && s->o.gap_after > 0)
+		leat__window_wake(s);
+	return r;
+}
+
+/* W3, of one key as long as there are any. */
+static void do_key(struct leat__stage_worker *w, struct leat__env *env, enum leat__key_begun begun)
+{
+	struct leat_stage *s = w->stage;
+	uint64_t key = s->o.key(env->item);
+
+	if (begun == LEAT__KEY_WAITS)
+		return;
+	if (begun == LEAT__KEY_NO_MEMORY) {
+		leat__stage_fail(w, env, -ENOMEM);
+		return;
+	}
+	do
+		if (leat__pipeline_how(s->p) >= LEAT__ENOUGH)
+			leat__stage_drop(s, &w->ends, env, leat__stopped_end(s->p));
+		else
+			do_item(w, env, 0);
+	while (leat__key_next(s->keys, key, env));
+}
+
+static void run_items(struct leat__stage_worker *w)
+{
+	struct leat_stage *s = w->stage;
+	uint64_t seq = 0;
+	LEAT__ENV(env);
+
+	while (take(w, env, &seq) == 0) {
+		start_another(s);
+		if (s->keys)
+			do_key(w, env, (enum leat__key_begun)seq);
+		else
+			do_item(w, env, seq);
+	}
+}
+
+static int run_worker(void *args)
+{
+	struct leat__stage_worker *w = *(struct leat__stage_worker **)args;
+	struct leat_stage *s = w->stage;
+
+	leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
+	switch (s->o.kind) {
+	case LEAT__SOURCE:
+	case LEAT__FROM:
+		leat__source_run(w);
+		break;
+	case LEAT__BATCH:
+		leat__batch_run(w);
+		break;
+	case LEAT__REDUCE:
+		leat__reduce_run(w);
+		break;
+	case LEAT__CONFLATE:
+		leat__conflate_run(w);
+		break;
+	default:
+		run_items(w);
+	}
+	/* From above; a shutdown cancels the source alone. */
+	if (leat_cancelled() && leat__pipeline_how(s->p) < (s->in ? LEAT__ENOUGH : LEAT__SHUT))
+		leat__pipeline_halt(s->p, LEAT__ABORTED, -ECANCELED);
+	leat__meter_stop(&w->meter);
+	leat__stage_leave(s);
+	return 0;
+}
+
+void leat__stage_drain(struct leat_stage *s)
+{
+	LEAT__ENV(env);
+
+	while (s->in && leat_channel_try_recv(s->in, env) == 0)
+		leat__stage_drop(s, &s->p->rest, env, leat__stopped_end(s->p));
+	if (s->window)
+		leat__window_drain(s);
+}

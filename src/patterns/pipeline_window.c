@@ -1,0 +1,223 @@
+/*
+ * Ordered stages: what is done waits for what came before it.
+ *
+ * The window has a slot for each of the next size items, by their number, which they get when they
+ * are taken.  Who has done one puts what it has made into the slot, and goes on; whoever finds that
+ * the next slot in order is full hands on from there, one task at a time.  A worker waits only
+ * if its item's number is beyond the window.
+ *
+ * With gap_after a watcher (one more task) puts a marker into the slot of the next item when that
+ * has been the next for so long; when the item itself comes, its number has gone by: it is late.
+ */
+#include "patterns/pipeline.h"
+
+#include <string.h>
+
+#include <leat/extend.h>
+
+enum state { EMPTY, MADE, NOTHING };
+
+struct slot {
+	int state;		/* (W) enum state */
+	struct leat__env env;	/* (W) with out_size bytes */
+};
+
+struct leat__window {
+	leat_mutex lock;
+	leat_cond room;		/* next has gone on, or the pipeline is stopped */
+	leat_cond moved;	/* for the watcher: that, or an item has been taken */
+	size_t stride, bytes;	/* (c) */
+	uint64_t next;		/* (W) the number of the next in order */
+	bool handing_on;	/* (W) a task does */
+	char slots[] __attribute__((aligned(16))); /* (W) o.window of them */
+};
+
+static struct slot *slot_of(struct leat_stage *s, uint64_t seq)
+{
+	return (struct slot *)(s->window->slots + seq % s->o.window * s->window->stride);
+}
+
+int leat__window_create(struct leat_stage *s)
+{
+	size_t stride = (sizeof(struct slot) + s->o.out_size + 15) & ~(size_t)15;
+	size_t bytes = sizeof(struct leat__window) + s->o.window * stride;
+	struct leat__window *w = leat_alloc(bytes);
+
+	if (!w)
+		return -ENOMEM;
+	memset(w, 0, bytes);
+	w->stride = stride;
+	w->bytes = bytes;
+	s->window = w;
+	return 0;
+}
+
+void leat__window_free(struct leat_stage *s)
+{
+	if (s->window)
+		leat_free(s->window, s->window->bytes);
+}
+
+/* Under the lock, which is free while an item is handed on. */
+static void hand_on(struct leat__stage_worker *w)
+{
+	struct leat_stage *s = w->stage;
+	struct leat__window *win = s->window;
+	struct slot *slot;
+	enum state state;
+	LEAT__ENV(out);
+
+	win->handing_on = true;
+	while ((slot = slot_of(s, win->next))->state != EMPTY) {
+		state = (enum state)slot->state;
+		memcpy(out, &slot->env, sizeof(*out) + s->o.out_size);
+		slot->state = EMPTY;
+		win->next++;
+		leat_cond_broadcast(&win->room);
+		if (s->o.gap_after > 0)
+			leat_cond_signal(&win->moved);
+		if (state == NOTHING)
+			continue;
+		leat_mutex_unlock(&win->lock);
+		leat__stage_send(w, out);
+		leat_mutex_lock(&win->lock);
+	}
+	win->handing_on = false;
+}
+
+/* Under the lock: waits until the window has a place for seq, or has gone by; false: stopped. */
+static bool wait_for_room(struct leat__stage_worker *w, uint64_t seq)
+{
+	struct leat_stage *s = w->stage;
+	struct leat__window *win = s->window;
+	int r = 0;
+
+	if ((int64_t)(seq - win->next) < (int64_t)s->o.window)
+		return true;
+	leat__meter_enter(&w->meter, LEAT_STAGE_BLOCKED);
+	while (r == 0 && (int64_t)(seq - win->next) >= (int64_t)s->o.window &&
+	       leat__pipeline_how(s->p) < LEAT__ENOUGH)
+		r = leat_cond_wait(&win->room, &win->lock);
+	leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
+	return (int64_t)(seq - win->next) < (int64_t)s->o.window;
+}
+
+/* Ends an envelope that the stage itself has made. */
+static void drop(struct leat_stage *s, struct leat__ends *ends, struct leat__env *out,
+		 enum leat__end end)
+{
+	leat__stage_drop(s->down, ends, out, end);
+}
+
+void leat__window_put(struct leat__stage_worker *w, uint64_t seq, struct leat__env *out)
+{
+	struct leat_stage *s = w->stage;
+	struct leat__window *win = s->window;
+	struct slot *slot;
+	bool room, late;
+
+	leat_mutex_lock(&win->lock);
+	room = wait_for_room(w, seq);
+	late = (int64_t)(seq - win->next) < 0;
+	if (!room || late) {
+		leat_mutex_unlock(&win->lock);
+		if (out)
+			drop(s, &w->ends, out, late ? LEAT__END_LATE : leat__stopped_end(s->p));
+		return;
+	}
+	slot = slot_of(s, seq);
+	/* The marker is there, and has not been handed on yet. */
+	if (slot->state != EMPTY) {
+		leat_mutex_unlock(&win->lock);
+		if (out)
+			drop(s, &w->ends, out, LEAT__END_LATE);
+		return;
+	}
+	slot->state = out ? MADE : NOTHING;
+	if (out)
+		memcpy(&slot->env, out, sizeof(*out) + s->o.out_size);
+	if (!win->handing_on)
+		hand_on(w);
+	leat_mutex_unlock(&win->lock);
+}
+
+void leat__window_wake(struct leat_stage *s)
+{
+	leat_mutex_lock(&s->window->lock);
+	leat_cond_broadcast(&s->window->room);
+	leat_cond_broadcast(&s->window->moved);
+	leat_mutex_unlock(&s->window->lock);
+}
+
+/* Under the lock: the next item has been waited for long enough. */
+static void put_gap(struct leat__stage_worker *w)
+{
+	struct leat_stage *s = w->stage;
+	struct leat__window *win = s->window;
+	struct slot *slot = slot_of(s, win->next);
+
+	if (slot->state != EMPTY)
+		return;
+	slot->state = MADE;
+	slot->env = (struct leat__env){ .token = NULL };
+	memset(slot->env.item, 0, s->o.out_size);
+	s->o.gap(slot->env.item);
+	if (!win->handing_on)
+		hand_on(w);
+}
+
+static void watch(struct leat__stage_worker *w)
+{
+	struct leat_stage *s = w->stage;
+	struct leat__window *win = s->window;
+	int64_t deadline;
+	uint64_t head;
+	int r = 0;
+
+	leat_mutex_lock(&win->lock);
+	while (r != -ECANCELED && leat__pipeline_how(s->p) < LEAT__ENOUGH) {
+		head = win->next;
+		if (head == atomic_load(&s->taken)) {
+			if (atomic_load(&s->alive) == 1)
+				break;
+			r = leat_cond_wait(&win->moved, &win->lock);
+			continue;
+		}
+		deadline = leat_in(s->o.gap_after);
+		do
+			r = leat_cond_wait_until(&win->moved, &win->lock, deadline);
+		while (r == 0 && win->next == head);
+		if (r == -ETIMEDOUT && win->next == head)
+			put_gap(w);
+	}
+	leat_mutex_unlock(&win->lock);
+}
+
+static int run_watcher(void *args)
+{
+	struct leat__stage_worker *w = *(struct leat__stage_worker **)args;
+
+	watch(w);
+	leat__meter_stop(&w->meter);
+	leat__stage_leave(w->stage);
+	return 0;
+}
+
+static const leat_task_type watcher_type = { "stage watcher", run_watcher,
+					     sizeof(struct leat__stage_worker *) };
+
+int leat__window_start(struct leat_stage *s)
+{
+	return s->o.gap_after > 0 ? leat__stage_spawn(s, &watcher_type) : 0;
+}
+
+void leat__window_drain(struct leat_stage *s)
+{
+	for (size_t i = 0; i < s->o.window; i++) {
+		struct slot *slot = slot_of(s, i);
+
+		if (slot->state == MADE)
+			drop(s, &s->p->rest, &slot->env, leat__stopped_end(s->p));
+		slot->state = EMPTY;
+	}
+}

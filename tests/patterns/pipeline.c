@@ -1,0 +1,1081 @@
+/* Pipelines: each option, each way to end, and the bottleneck that is named. */
+#include <limits.h>
+
+#include "patterns.h"
+
+#include <leat/leat.h>
+
+enum { N = 200 };
+
+struct range {
+	int next, end;
+};
+
+static int count(struct range *range, int *ret_n)
+{
+	if (range->next == range->end)
+		return LEAT_ECLOSED;
+	*ret_n = range->next++;
+	return 0;
+}
+
+struct log {
+	leat_mutex lock;
+	int n, item[10 * N];
+};
+
+static int collect(struct log *log, int *item)
+{
+	leat_mutex_lock(&log->lock);
+	if (log->n < 10 * N)
+		log->item[log->n++] = *item;
+	leat_mutex_unlock(&log->lock);
+	return 0;
+}
+
+static int square(int *n, int *ret_square)
+{
+	*ret_square = *n * *n;
+	return 0;
+}
+
+#define SERIAL(name_) .name = name_, .mode = LEAT_STAGE_SERIAL, .on_error = LEAT_ERROR_STOP
+#define PARALLEL(name_, n_)                                                   \
+	.name = name_, .mode = LEAT_STAGE_PARALLEL, .workers = n_, .on_error = LEAT_ERROR_STOP
+#define ORDERED(name_, n_, window_)                                           \
+	.name = name_, .mode = LEAT_STAGE_ORDERED, .workers = n_,             \
+	.on_error = LEAT_ERROR_STOP, .window = window_
+
+static void end(leat_pipeline *p, leat_ledger *ledger)
+{
+	leat_pipeline_destroy(p, ledger_init(ledger));
+	check_at_rest(ledger);
+}
+
+TEST_BOTH(source_stage_sink, 20)
+{
+	struct range range = { 0, N };
+	struct log log = { 0 };
+	leat_ledger ledger;
+	leat_pipeline *p;
+	leat_flow(int) a, b;
+
+	CHECK_EQ(leat_pipeline_make(&p, .live = 16), 0);
+	CHECK_EQ(leat_pipeline_source(p, &a, &range, count, .name = "count"), 0);
+	CHECK_EQ(leat_pipeline_map(p, a, &b, square, SERIAL("square"), .buffer = 4), 0);
+	CHECK_EQ(leat_pipeline_sink_with(p, b, &log, collect, SERIAL("collect")), 0);
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	end(p, &ledger);
+	CHECK_EQ(ledger.in, N);
+	CHECK_EQ(ledger.out, N);
+	CHECK_EQ(log.n, N);
+	for (int i = 0; i < log.n; i++)
+		CHECK_EQ(log.item[i], i * i);
+}
+
+static struct gauge gauge;
+
+static int nap(int *n, int *ret_n)
+{
+	gauge_enter(&gauge);
+	*ret_n = *n;
+	leat_sleep((int64_t)leat_random(100) * LEAT_US);
+	gauge_leave(&gauge);
+	return 0;
+}
+
+static void run_naps(const leat_stage_options *as, struct log *log, leat_ledger *ledger)
+{
+	struct range range = { 0, N };
+	leat_pipeline *p;
+	leat_flow(int) a, b;
+
+	gauge = (struct gauge){ 0 };
+	CHECK_EQ(leat_pipeline_make(&p, .live = 32), 0);
+	leat_pipeline_source(p, &a, &range, count, .name = "count");
+	leat_pipeline_map(p, a, &b, nap, .name = "nap", .mode = as->mode, .workers = as->workers,
+			  .buffer = as->buffer, .on_error = LEAT_ERROR_STOP, .window = as->window,
+			  .key = as->key);
+	leat_pipeline_sink_with(p, b, log, collect, SERIAL("collect"));
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	end(p, ledger);
+	CHECK_EQ(ledger->out, N);
+	CHECK_EQ(log->n, N);
+}
+
+static bool is_sorted(const struct log *log)
+{
+	for (int i = 1; i < log->n; i++)
+		if (log->item[i] < log->item[i - 1])
+			return false;
+	return true;
+}
+
+/* oneTBB's filter modes: serial in order, parallel, and the most that there are at once. */
+TEST_BOTH(serial_is_one_at_a_time_in_order, 10)
+{
+	struct log log = { 0 };
+	leat_ledger ledger;
+
+	run_naps(&(leat_stage_options){ .mode = LEAT_STAGE_SERIAL, .buffer = 8 }, &log, &ledger);
+	CHECK_EQ(gauge.most, 1);
+	CHECK(is_sorted(&log));
+}
+
+TEST_SIM(parallel_is_as_many_as_workers, 10)
+{
+	struct log log = { 0 };
+	leat_ledger ledger;
+
+	run_naps(&(leat_stage_options){ .mode = LEAT_STAGE_PARALLEL, .workers = 8 }, &log, &ledger);
+	CHECK_EQ(gauge.most, 8);
+	CHECK(!is_sorted(&log));
+}
+
+TEST_BOTH(ordered_hands_on_as_they_came, 30)
+{
+	struct log log = { 0 };
+	leat_ledger ledger;
+
+	run_naps(&(leat_stage_options){ .mode = LEAT_STAGE_ORDERED, .workers = 8, .window = 16 },
+		 &log, &ledger);
+	CHECK(gauge.most > 1 && gauge.most <= 8);
+	CHECK(is_sorted(&log));
+}
+
+static uint64_t mod5(const int *n)
+{
+	return (uint64_t)(*n % 5);
+}
+
+TEST_BOTH(keyed_keeps_the_order_of_a_key, 30)
+{
+	struct log log = { 0 };
+	int last[5] = { -1, -1, -1, -1, -1 };
+	leat_ledger ledger;
+
+	run_naps(&(leat_stage_options){ .mode = LEAT_STAGE_KEYED, .workers = 8, .buffer = 4,
+					.key = LEAT_STAGE_KEY(int, mod5) }, &log, &ledger);
+	CHECK(gauge.most > 1 && gauge.most <= 5);
+	CHECK(!is_sorted(&log));
+	for (int i = 0; i < log.n; i++) {
+		CHECK(last[log.item[i] % 5] < log.item[i]);
+		last[log.item[i] % 5] = log.item[i];
+	}
+}
+
+/* All workers must be at work at once: one that waits for items is started behind each. */
+static leat_barrier barrier;
+
+static int meet(int *n, int *ret_n)
+{
+	*ret_n = *n;
+	return leat_barrier_wait(&barrier) < 0 ? -EIO : 0;
+}
+
+TEST_BOTH(parallel_stage_reaches_its_width, 20)
+{
+	struct range range = { 0, 32 };
+	struct log log = { 0 };
+	leat_ledger ledger;
+	leat_pipeline *p;
+	leat_flow(int) a, b;
+
+	leat_barrier_init(&barrier, 8);
+	CHECK_EQ(leat_pipeline_make(&p, .live = 8), 0);
+	leat_pipeline_source(p, &a, &range, count, .name = "count");
+	leat_pipeline_map(p, a, &b, meet, PARALLEL("meet", 8));
+	leat_pipeline_sink_with(p, b, &log, collect, SERIAL("collect"));
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	end(p, &ledger);
+	CHECK_EQ(ledger.out, 32);
+}
+
+/* The bound from end to end. */
+static int count_live(struct range *range, int *ret_n)
+{
+	int r = count(range, ret_n);
+
+	if (r == 0)
+		gauge_enter(&gauge);
+	return r;
+}
+
+static int leave(int *n)
+{
+	leat_sleep((int64_t)leat_random(20) * LEAT_US + *n % 2);
+	gauge_leave(&gauge);
+	return 0;
+}
+
+TEST_BOTH(live_bounds_the_items, 20)
+{
+	struct range range = { 0, N };
+	leat_ledger ledger;
+	leat_pipeline *p;
+	leat_flow(int) a, b;
+
+	gauge = (struct gauge){ 0 };
+	CHECK_EQ(leat_pipeline_make(&p, .live = 5), 0);
+	leat_pipeline_source(p, &a, &range, count_live, .name = "count");
+	leat_pipeline_map(p, a, &b, square, PARALLEL("square", 3), .buffer = 100);
+	leat_pipeline_sink(p, b, leave, SERIAL("leave"), .buffer = 100);
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	end(p, &ledger);
+	CHECK_EQ(ledger.out, N);
+	CHECK_EQ(gauge.most, 5);
+}
+
+static uint64_t weight(const int *n)
+{
+	return *n % 7 == 0 ? 1000 : 10;
+}
+
+static atomic_int bytes, most_bytes;
+
+static int add_bytes(int *n, int *ret_n)
+{
+	int now = atomic_fetch_add(&bytes, (int)weight(n)) + (int)weight(n);
+	int most = atomic_load(&most_bytes);
+
+	while (now > most && !atomic_compare_exchange_weak(&most_bytes, &most, now))
+		;
+	*ret_n = *n;
+	return 0;
+}
+
+static int take_bytes(int *n)
+{
+	leat_sleep((int64_t)leat_random(20) * LEAT_US);
+	atomic_fetch_sub(&bytes, (int)weight(n));
+	return 0;
+}
+
+TEST_BOTH(live_bytes_bounds_their_weight, 20)
+{
+	struct range range = { 1, N };
+	leat_ledger ledger;
+	leat_pipeline *p;
+	leat_flow(int) a, b;
+
+	atomic_store(&most_bytes, 0);
+	/* A thousand fill it, and go alone; tens go by three. */
+	CHECK_EQ(leat_pipeline_make(&p, .live = 50, .live_bytes = 35), 0);
+	leat_pipeline_source(p, &a, &range, count, .name = "count",
+			     .weigh = LEAT_STAGE_WEIGH(int, weight));
+	leat_pipeline_map(p, a, &b, add_bytes, SERIAL("add"), .buffer = 50);
+	leat_pipeline_sink(p, b, take_bytes, SERIAL("take"), .buffer = 50);
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	end(p, &ledger);
+	CHECK_EQ(ledger.out, N - 1);
+	CHECK_EQ(atomic_load(&most_bytes), 1000);
+}
+
+struct ints {
+	int *item;
+	size_t n;
+};
+
+struct batches {
+	size_t n, size[10 * N];
+	int64_t at[10 * N];
+	int sum;
+};
+
+static int collect_batch(struct batches *b, struct ints *batch)
+{
+	b->at[b->n] = leat_now();
+	b->size[b->n++] = batch->n;
+	for (size_t i = 0; i < batch->n; i++)
+		b->sum += batch->item[i];
+	return 0;
+}
+
+static int64_t paused_at;
+
+static int count_with_pause(struct range *range, int *ret_n)
+{
+	int r = count(range, ret_n);
+
+	if (r == 0 && *ret_n == 25) {
+		paused_at = leat_now();
+		r = leat_sleep(LEAT_S);
+	}
+	return r;
+}
+
+TEST_SIM(batch_by_size_and_time, 10)
+{
+	struct range range = { 0, 50 };
+	struct batches batches = { 0 };
+	leat_ledger ledger;
+	leat_pipeline *p;
+	leat_flow(int) a;
+	leat_flow(struct ints) b;
+
+	CHECK_EQ(leat_pipeline_make(&p, .live = 50), 0);
+	leat_pipeline_source(p, &a, &range, count_with_pause, .name = "count");
+	leat_pipeline_batch(p, a, &b, .name = "batch", .items = 10, .wait = 10 * LEAT_MS);
+	leat_pipeline_sink_with(p, b, &batches, collect_batch, SERIAL("collect"));
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	end(p, &ledger);
+	CHECK_EQ(ledger.out, 50);
+	CHECK_EQ(batches.sum, 49 * 50 / 2);
+	/* 10, 10, and 5 that do not wait for the rest; then 10, 10, 5 again. */
+	CHECK_EQ(batches.n, 6);
+	CHECK_EQ(batches.size[0], 10);
+	CHECK_EQ(batches.size[2], 5);
+	CHECK(batches.at[2] - paused_at <= 11 * LEAT_MS);
+	CHECK(batches.at[2] - paused_at >= 9 * LEAT_MS);
+	CHECK_EQ(batches.size[5], 5);
+}
+
+TEST_SIM(batch_by_weight, 5)
+{
+	struct range range = { 1, 15 };
+	struct batches batches = { 0 };
+	leat_ledger ledger;
+	leat_pipeline *p;
+	leat_flow(int) a;
+	leat_flow(struct ints) b;
+
+	CHECK_EQ(leat_pipeline_make(&p, .live = 50), 0);
+	leat_pipeline_source(p, &a, &range, count, .name = "count");
+	leat_pipeline_batch(p, a, &b, .name = "batch", .items = 50, .wait = LEAT_FOREVER,
+			    .weight = 30, .weigh = LEAT_STAGE_WEIGH(int, weight));
+	leat_pipeline_sink_with(p, b, &batches, collect_batch, SERIAL("collect"));
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	end(p, &ledger);
+	/* 1 2 3, 4 5 6, 7 (too heavy for others), 8 9 10, 11 12 13, 14 */
+	CHECK_EQ(batches.n, 6);
+	CHECK_EQ(batches.size[0], 3);
+	CHECK_EQ(batches.size[1], 3);
+	CHECK_EQ(batches.size[2], 1);
+	CHECK_EQ(batches.size[3], 3);
+	CHECK_EQ(batches.size[5], 1);
+}
+
+static int repeat(int *n, leat_emitter(int) out)
+{
+	int r = 0;
+
+	for (int i = 0; i < *n % 3 && r == 0; i++)
+		r = leat_emit(out, *n * 10 + i);
+	return r;
+}
+
+TEST_BOTH(flat_hands_on_any_number, 20)
+{
+	struct range range = { 0, 90 };
+	struct log log = { 0 };
+	leat_ledger ledger;
+	leat_pipeline *p;
+	leat_flow(int) a, b;
+
+	CHECK_EQ(leat_pipeline_make(&p, .live = 4), 0);
+	leat_pipeline_source(p, &a, &range, count, .name = "count");
+	leat_pipeline_flat(p, a, &b, repeat, PARALLEL("repeat", 3));
+	leat_pipeline_sink_with(p, b, &log, collect, SERIAL("collect"));
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	end(p, &ledger);
+	CHECK_EQ(log.n, 90); /* 0, 1 or 2 of each */
+	CHECK_EQ(ledger.out, 60);
+	CHECK_EQ(ledger.dropped[LEAT_DROPPED_FILTERED], 30);
+}
+
+static int odd(int *n, int *ret_n)
+{
+	*ret_n = *n;
+	return *n % 2 ? 0 : LEAT_SKIP;
+}
+
+static int add(long *sum, int *n)
+{
+	*sum += *n;
+	return 0;
+}
+
+static long result;
+
+static int store(long *sum)
+{
+	result = *sum;
+	return 0;
+}
+
+TEST_BOTH(skip_and_reduce, 20)
+{
+	struct range range = { 0, 100 };
+	leat_ledger ledger;
+	leat_pipeline *p;
+	leat_flow(int) a, b;
+	leat_flow(long) c;
+	long zero = 0;
+
+	CHECK_EQ(leat_pipeline_make(&p, .live = 8), 0);
+	leat_pipeline_source(p, &a, &range, count, .name = "count");
+	leat_pipeline_map(p, a, &b, odd, PARALLEL("odd", 2));
+	leat_pipeline_reduce(p, b, &c, &zero, add, .name = "add", .on_error = LEAT_ERROR_STOP);
+	leat_pipeline_sink(p, c, store, SERIAL("store"));
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	end(p, &ledger);
+	CHECK_EQ(result, 2500);
+	CHECK_EQ(ledger.out, 50);
+	CHECK_EQ(ledger.dropped[LEAT_DROPPED_FILTERED], 50);
+}
+
+static int count_slowly(struct range *range, int *ret_n)
+{
+	leat_sleep(LEAT_MS);
+	return count(range, ret_n);
+}
+
+static int sum_up(int *sum, int *n)
+{
+	*sum += *n;
+	return 0;
+}
+
+static int collect_slowly(struct log *log, int *item)
+{
+	leat_sleep(10 * LEAT_MS);
+	return collect(log, item);
+}
+
+TEST_SIM(conflate_while_the_sink_is_busy, 10)
+{
+	struct range range = { 1, 101 };
+	struct log log = { 0 };
+	leat_ledger ledger;
+	leat_pipeline *p;
+	leat_flow(int) a, b;
+	int sum = 0;
+
+	CHECK_EQ(leat_pipeline_make(&p, .live = 100), 0);
+	leat_pipeline_source(p, &a, &range, count_slowly, .name = "count");
+	leat_pipeline_conflate(p, a, &b, sum_up, .name = "sum", .on_error = LEAT_ERROR_STOP);
+	leat_pipeline_sink_with(p, b, &log, collect_slowly, SERIAL("collect"));
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	end(p, &ledger);
+	for (int i = 0; i < log.n; i++)
+		sum += log.item[i];
+	CHECK_EQ(sum, 5050);
+	CHECK(log.n >= 9 && log.n <= 13);
+	CHECK_EQ(ledger.out, (uint64_t)log.n);
+	CHECK_EQ(ledger.dropped[LEAT_DROPPED_MERGED], 100 - (uint64_t)log.n);
+}
+
+/* Items that are counted: each is made, and then used, failed or dropped exactly once. */
+struct box {
+	int n;
+	int *owned;
+};
+
+static atomic_int made, used, failed, dropped;
+
+static int make_box(struct range *range, struct box *ret_box)
+{
+	int r = count(range, &ret_box->n);
+
+	if (r < 0)
+		return r;
+	ret_box->owned = malloc(sizeof(int));
+	atomic_fetch_add(&made, 1);
+	return 0;
+}
+
+static void drop_box(struct box *box)
+{
+	free(box->owned);
+	atomic_fetch_add(&dropped, 1);
+}
+
+static void box_failed(struct box *box, int error)
+{
+	CHECK_EQ(error, -EIO);
+	free(box->owned);
+	atomic_fetch_add(&failed, 1);
+}
+
+static int use_box(struct box *box)
+{
+	free(box->owned);
+	atomic_fetch_add(&used, 1);
+	return 0;
+}
+
+static int bad_seventh(struct box *box, struct box *ret_box)
+{
+	if (box->n % 7 == 6)
+		return -EIO;
+	*ret_box = *box;
+	return 0;
+}
+
+static void check_boxes(const leat_ledger *ledger)
+{
+	CHECK_EQ(ledger->in, (uint64_t)made);
+	CHECK_EQ(ledger->out, (uint64_t)used);
+	CHECK_EQ(made, used + failed + dropped);
+}
+
+static leat_pipeline *make_boxes(struct range *range, enum leat_on_error on_error,
+				 const leat_retry_options *retry)
+{
+	leat_pipeline *p;
+	leat_flow(struct box) a, b;
+
+	atomic_store(&made, 0);
+	atomic_store(&used, 0);
+	atomic_store(&failed, 0);
+	atomic_store(&dropped, 0);
+	CHECK_EQ(leat_pipeline_make(&p, .live = 16), 0);
+	leat_pipeline_source(p, &a, range, make_box, .name = "make",
+			     .drop = LEAT_STAGE_DROP(struct box, drop_box));
+	leat_pipeline_map(p, a, &b, bad_seventh, .name = "check", .mode = LEAT_STAGE_PARALLEL,
+			  .workers = 3, .buffer = 4, .on_error = on_error, .retry = retry,
+			  .failed = LEAT_STAGE_FAILED(struct box, box_failed),
+			  .drop = LEAT_STAGE_DROP(struct box, drop_box));
+	leat_pipeline_sink(p, b, use_box, SERIAL("use"), .buffer = 4);
+	return p;
+}
+
+TEST_BOTH(an_error_stops, 50)
+{
+	struct range range = { 0, N };
+	leat_pipeline *p = make_boxes(&range, LEAT_ERROR_STOP, NULL);
+	leat_ledger ledger;
+
+	CHECK_EQ(leat_pipeline_run(p), -EIO);
+	CHECK_EQ(leat_pipeline_destroy(p, ledger_init(&ledger)), -EIO);
+	check_at_rest(&ledger);
+	check_boxes(&ledger);
+	CHECK(failed >= 1 && made < N);
+	CHECK_EQ(ledger.failed, (uint64_t)failed);
+	CHECK_EQ(ledger.cancelled, (uint64_t)dropped);
+}
+
+TEST_BOTH(errors_are_dead_letters, 50)
+{
+	struct range range = { 0, 210 };
+	leat_pipeline *p = make_boxes(&range, LEAT_ERROR_COUNT, NULL);
+	leat_ledger ledger;
+
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	end(p, &ledger);
+	check_boxes(&ledger);
+	CHECK_EQ(failed, 30);
+	CHECK_EQ(ledger.failed, 30);
+	CHECK_EQ(used, 180);
+}
+
+static atomic_int tries;
+
+static int third_time(int *n, int *ret_n)
+{
+	*ret_n = *n;
+	return atomic_fetch_add(&tries, 1) % 3 == 2 ? 0 : -EIO;
+}
+
+TEST_SIM(retry_before_it_fails, 5)
+{
+	struct range range = { 0, 30 };
+	struct log log = { 0 };
+	leat_ledger ledger;
+	leat_pipeline *p;
+	leat_flow(int) a, b;
+
+	atomic_store(&tries, 0);
+	CHECK_EQ(leat_pipeline_make(&p, .live = 8), 0);
+	leat_pipeline_source(p, &a, &range, count, .name = "count");
+	leat_pipeline_map(p, a, &b, third_time, SERIAL("try"),
+			  .retry = LEAT_RETRY_OPTIONS(.attempts = 3, .backoff = LEAT_MS));
+	leat_pipeline_sink_with(p, b, &log, collect, SERIAL("collect"));
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	end(p, &ledger);
+	CHECK_EQ(ledger.out, 30);
+	CHECK_EQ(tries, 90);
+}
+
+static int first_ten(struct box *box)
+{
+	use_box(box);
+	return used == 10 ? LEAT_ECLOSED : 0;
+}
+
+TEST_BOTH(the_sink_has_enough, 50)
+{
+	struct range range = { 0, INT_MAX };
+	leat_pipeline *p;
+	leat_flow(struct box) a;
+	leat_ledger ledger;
+
+	atomic_store(&made, 0);
+	atomic_store(&used, 0);
+	atomic_store(&failed, 0);
+	atomic_store(&dropped, 0);
+	CHECK_EQ(leat_pipeline_make(&p, .live = 16), 0);
+	leat_pipeline_source(p, &a, &range, make_box, .name = "make",
+			     .drop = LEAT_STAGE_DROP(struct box, drop_box));
+	leat_pipeline_sink(p, a, first_ten, SERIAL("first ten"), .buffer = 16);
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	end(p, &ledger);
+	check_boxes(&ledger);
+	CHECK_EQ(ledger.out, 10);
+	CHECK_EQ(ledger.dropped[LEAT_DROPPED_UNWANTED], (uint64_t)dropped);
+}
+
+LEAT_TASK(stop_after, (leat_pipeline *, p), (int64_t, ns), (int, cause))
+{
+	leat_sleep(ns);
+	if (cause == 0)
+		leat_pipeline_shutdown(p);
+	else
+		leat_pipeline_abort(p, cause);
+}
+
+static int make_slowly(struct range *range, struct box *ret_box)
+{
+	int r = leat_sleep(10 * LEAT_US);
+
+	return r < 0 ? r : make_box(range, ret_box);
+}
+
+static leat_pipeline *make_endless(struct range *range)
+{
+	leat_pipeline *p;
+	leat_flow(struct box) a, b;
+
+	atomic_store(&made, 0);
+	atomic_store(&used, 0);
+	atomic_store(&failed, 0);
+	atomic_store(&dropped, 0);
+	CHECK_EQ(leat_pipeline_make(&p, .live = 16), 0);
+	leat_pipeline_source(p, &a, range, make_slowly, .name = "make",
+			     .drop = LEAT_STAGE_DROP(struct box, drop_box));
+	leat_pipeline_map(p, a, &b, bad_seventh, ORDERED("check", 3, 4), .buffer = 4,
+			  .drop = LEAT_STAGE_DROP(struct box, drop_box));
+	leat_pipeline_sink(p, b, use_box, SERIAL("use"), .buffer = 4);
+	return p;
+}
+
+static int never_bad(struct box *box, struct box *ret_box)
+{
+	*ret_box = *box;
+	return 0;
+}
+
+TEST_BOTH(shutdown_lets_through_what_is_live, 50)
+{
+	struct range range = { 0, INT_MAX };
+	leat_pipeline *p;
+	leat_flow(struct box) a, b;
+	leat_ledger ledger;
+
+	atomic_store(&made, 0);
+	atomic_store(&used, 0);
+	atomic_store(&failed, 0);
+	atomic_store(&dropped, 0);
+	CHECK_EQ(leat_pipeline_make(&p, .live = 16), 0);
+	leat_pipeline_source(p, &a, &range, make_slowly, .name = "make");
+	leat_pipeline_map(p, a, &b, never_bad, ORDERED("check", 3, 4), .buffer = 4);
+	leat_pipeline_sink(p, b, use_box, SERIAL("use"), .buffer = 4);
+	CHECK_EQ(leat_go(stop_after, p, (int64_t)leat_random(LEAT_MS), 0), 0);
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	/* The other task may still be in shutdown. */
+	leat_sleep(2 * LEAT_MS);
+	end(p, &ledger);
+	check_boxes(&ledger);
+	CHECK_EQ(ledger.out, ledger.in);
+}
+
+TEST_BOTH(abort_drops_what_is_live, 50)
+{
+	struct range range = { 7, INT_MAX };
+	leat_pipeline *p = make_endless(&range);
+	leat_ledger ledger;
+	int r;
+
+	CHECK_EQ(leat_go(stop_after, p, (int64_t)leat_random(50 * LEAT_US), -EPERM), 0);
+	r = leat_pipeline_run(p);
+	CHECK(r == -EPERM || r == -EIO);
+	leat_sleep(2 * LEAT_MS);
+	end(p, &ledger);
+	check_boxes(&ledger);
+}
+
+LEAT_TASK_ERR(run_endless, (leat_ledger *, ledger))
+{
+	struct range range = { 0, INT_MAX };
+	leat_pipeline *p = make_endless(&range);
+	int r = leat_pipeline_run(p);
+
+	leat_pipeline_destroy(p, ledger_init(ledger));
+	return r;
+}
+
+TEST_BOTH(cancelled_from_above, 50)
+{
+	leat_group group;
+	leat_ledger ledger;
+
+	CHECK_EQ(leat_group_init(&group, NULL), 0);
+	CHECK_EQ(leat_go_in(&group, run_endless, &ledger), 0);
+	leat_sleep((int64_t)leat_random(50 * LEAT_US) + 1);
+	leat_group_cancel(&group, 0);
+	CHECK(leat_group_wait(&group) < 0);
+	leat_group_release(&group);
+	check_at_rest(&ledger);
+	check_boxes(&ledger);
+}
+
+static int slow_fifth(int *n, int *ret_n)
+{
+	*ret_n = *n;
+	leat_sleep(*n == 5 ? LEAT_S : LEAT_MS);
+	return 0;
+}
+
+static void mark_gap(int *ret_n)
+{
+	*ret_n = -1;
+}
+
+TEST_SIM(a_gap_for_a_head_that_blocks, 20)
+{
+	struct range range = { 0, 40 };
+	struct log log = { 0 };
+	leat_ledger ledger;
+	leat_pipeline *p;
+	leat_flow(int) a, b;
+	int64_t began = leat_now();
+
+	CHECK_EQ(leat_pipeline_make(&p, .live = 20), 0);
+	leat_pipeline_source(p, &a, &range, count, .name = "count");
+	leat_pipeline_map(p, a, &b, slow_fifth, ORDERED("nap", 4, 8), .gap_after = 50 * LEAT_MS,
+			  .gap = LEAT_STAGE_GAP(int, mark_gap));
+	leat_pipeline_sink_with(p, b, &log, collect, SERIAL("collect"));
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	CHECK(leat_now() - began < LEAT_S + 100 * LEAT_MS);
+	end(p, &ledger);
+	CHECK_EQ(ledger.out, 39);
+	CHECK_EQ(ledger.dropped[LEAT_DROPPED_LATE], 1);
+	CHECK_EQ(log.n, 40);
+	for (int i = 0; i < log.n; i++)
+		CHECK_EQ(log.item[i], i == 5 ? -1 : i);
+}
+
+TEST_SIM(a_rate_limits_a_stage, 5)
+{
+	struct range range = { 0, 30 };
+	struct log log = { 0 };
+	leat_stage_stats stats[3];
+	leat_ledger ledger;
+	leat_bucket bucket;
+	leat_pipeline *p;
+	leat_flow(int) a, b;
+	int64_t began = leat_now();
+	char text[1000];
+
+	CHECK_EQ(leat_bucket_init(&bucket, 100, 1), 0);
+	CHECK_EQ(leat_pipeline_make(&p, .live = 8), 0);
+	leat_pipeline_source(p, &a, &range, count, .name = "count");
+	leat_pipeline_map(p, a, &b, square, SERIAL("square"), .rate = &bucket);
+	leat_pipeline_sink_with(p, b, &log, collect, SERIAL("collect"));
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	CHECK(leat_now() - began >= 290 * LEAT_MS);
+	CHECK(leat_now() - began < 310 * LEAT_MS);
+	CHECK_EQ(leat_pipeline_stats(p, stats, 3), 3);
+	CHECK_EQ(stats[1].items, 30);
+	CHECK(stats[1].time[LEAT_STAGE_LIMITED] > 280 * LEAT_MS);
+	CHECK(stats[0].time[LEAT_STAGE_BLOCKED] > 200 * LEAT_MS);
+	CHECK(stats[2].time[LEAT_STAGE_STARVED] > 280 * LEAT_MS);
+	leat_pipeline_explain(p, text, sizeof(text));
+	CHECK(strstr(text, "raise the limit of square"));
+	end(p, &ledger);
+}
+
+static int nap_for(int64_t *ns, int *n, int *ret_n)
+{
+	*ret_n = *n;
+	return leat_sleep(*ns);
+}
+
+/* Three stages, of which each is the slowest in turn, and is named. */
+static void name_bottleneck(int which)
+{
+	static const char *const name[] = { "one", "two", "three" };
+	int64_t ns[3] = { 100 * LEAT_US, 100 * LEAT_US, 100 * LEAT_US };
+	struct range range = { 0, N };
+	struct log log = { 0 };
+	leat_stage_stats stats[5];
+	leat_ledger ledger;
+	leat_pipeline *p;
+	leat_flow(int) flow[4];
+	char text[2000], expected[64];
+
+	ns[which] = LEAT_MS;
+	CHECK_EQ(leat_pipeline_make(&p, .live = 32), 0);
+	leat_pipeline_source(p, &flow[0], &range, count, .name = "count");
+	for (int i = 0; i < 3; i++)
+		leat_pipeline_map_with(p, flow[i], &flow[i + 1], &ns[i], nap_for,
+				       PARALLEL(name[i], 2), .buffer = 4);
+	leat_pipeline_sink_with(p, flow[3], &log, collect, SERIAL("collect"), .buffer = 4);
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	leat_pipeline_explain(p, text, sizeof(text));
+	snprintf(expected, sizeof(expected), "widen %s: its 2 workers", name[which]);
+	if (!strstr(text, expected))
+		test_fail(__FILE__, __LINE__, "not \"%s\":\n%s", expected, text);
+	CHECK_EQ(leat_pipeline_stats(p, stats, 5), 5);
+	/* 200 items of 1 ms by two: 100 ms; sampled times are at most 12.5 % too high. */
+	CHECK(stats[1 + which].service_p50 >= LEAT_MS);
+	CHECK(stats[1 + which].service_p50 <= LEAT_MS * 9 / 8 + 10 * LEAT_US);
+	CHECK(stats[1 + which].time[LEAT_STAGE_BUSY] >= 199 * LEAT_MS);
+	CHECK(stats[1 + which].time[LEAT_STAGE_BUSY] <= 203 * LEAT_MS);
+	end(p, &ledger);
+}
+
+TEST_SIM(the_bottleneck_is_named, 5)
+{
+	for (int i = 0; i < 3; i++)
+		name_bottleneck(i);
+}
+
+LEAT_TASK(send_all, (leat_chan(int), to), (int, n))
+{
+	for (int i = 0; i < n; i++)
+		if (leat_send(to, i) < 0)
+			return;
+	leat_close(to);
+}
+
+TEST_BOTH(from_and_to_channels, 20)
+{
+	leat_chan(int) from = leat_chan_make(int, 3), to = leat_chan_make(int, 3);
+	leat_group group;
+	leat_pipeline *p;
+	leat_flow(int) a, b;
+	leat_ledger ledger;
+	int n = 0;
+
+	CHECK_EQ(leat_group_init(&group, NULL), 0);
+	CHECK_EQ(leat_go_in(&group, send_all, from, N), 0);
+	CHECK_EQ(leat_pipeline_make(&p, .live = 8), 0);
+	leat_pipeline_from(p, &a, from, .name = "from");
+	leat_pipeline_map(p, a, &b, square, ORDERED("square", 3, 8));
+	CHECK_EQ(leat_pipeline_to(p, b, to, .name = "to"), 0);
+	CHECK_EQ(leat_pipeline_start(p), 0);
+	leat_range(v, to) {
+		CHECK_EQ(v, n * n);
+		n++;
+	}
+	CHECK_EQ(n, N);
+	CHECK_EQ(leat_pipeline_wait(p), 0);
+	end(p, &ledger);
+	CHECK_EQ(ledger.out, N);
+	CHECK_EQ(leat_group_wait(&group), 0);
+	leat_group_release(&group);
+	leat_chan_unref(from);
+	leat_chan_unref(to);
+}
+
+/* The receiver goes: the pipeline has enough, and says so to its senders. */
+TEST_BOTH(nobody_receives_any_more, 20)
+{
+	leat_chan(int) from = leat_chan_make(int, 3), to = leat_chan_make(int, 0);
+	leat_group group;
+	leat_pipeline *p;
+	leat_flow(int) a;
+	leat_ledger ledger;
+	int v;
+
+	CHECK_EQ(leat_group_init(&group, NULL), 0);
+	CHECK_EQ(leat_go_in(&group, send_all, from, 1000000), 0);
+	CHECK_EQ(leat_pipeline_make(&p, .live = 8), 0);
+	leat_pipeline_from(p, &a, from, .name = "from");
+	leat_pipeline_to(p, a, to, .name = "to");
+	CHECK_EQ(leat_pipeline_start(p), 0);
+	CHECK_EQ(leat_recv(to, &v), 0);
+	leat_abandon(to);
+	CHECK_EQ(leat_pipeline_wait(p), 0);
+	end(p, &ledger);
+	CHECK_EQ(ledger.out, 1);
+	CHECK_EQ(leat_group_wait(&group), 0);
+	leat_group_release(&group);
+	leat_chan_unref(from);
+	leat_chan_unref(to);
+}
+
+static int fail_now(struct range *range, int *ret_n)
+{
+	return count(range, ret_n) < 0 ? -ENODATA : 0;
+}
+
+TEST_BOTH(an_error_of_the_source_stops, 10)
+{
+	struct range range = { 0, 3 };
+	struct log log = { 0 };
+	leat_ledger ledger;
+	leat_pipeline *p;
+	leat_flow(int) a;
+
+	CHECK_EQ(leat_pipeline_make(&p, .live = 8), 0);
+	leat_pipeline_source(p, &a, &range, fail_now, .name = "fail");
+	leat_pipeline_sink_with(p, a, &log, collect, SERIAL("collect"));
+	CHECK_EQ(leat_pipeline_run(p), -ENODATA);
+	CHECK_EQ(leat_pipeline_destroy(p, ledger_init(&ledger)), -ENODATA);
+	check_at_rest(&ledger);
+	CHECK_EQ(ledger.in, 3);
+}
+
+TEST_BOTH(destroy_without_a_wait, 20)
+{
+	struct range range = { 0, INT_MAX };
+	leat_pipeline *p = make_endless(&range);
+	leat_ledger ledger;
+
+	CHECK_EQ(leat_pipeline_start(p), 0);
+	leat_sleep((int64_t)leat_random(30 * LEAT_US) + 1);
+	CHECK(leat_pipeline_destroy(p, ledger_init(&ledger)) < 0);
+	check_at_rest(&ledger);
+	check_boxes(&ledger);
+	CHECK_EQ(leat_pipeline_destroy(NULL, NULL), 0);
+}
+
+/* While items move: never more at its ends and in flight than has come in. */
+LEAT_TASK(watch_ledger, (leat_pipeline *, p), (atomic_bool *, over))
+{
+	leat_ledger l;
+
+	while (!atomic_load(over)) {
+		uint64_t sum;
+
+		CHECK_EQ(leat_pipeline_ledger(p, ledger_init(&l)), 0);
+		sum = l.out + l.failed + l.cancelled + ledger_dropped(&l) + l.in_flight;
+		if (sum > l.in || l.in_flight > 16)
+			test_fail(__FILE__, __LINE__, "in %d, sum %d", (int)l.in, (int)sum);
+		leat_yield();
+	}
+}
+
+TEST_BOTH(a_ledger_at_any_time, 30)
+{
+	struct range range = { 0, 500 };
+	leat_pipeline *p = make_boxes(&range, LEAT_ERROR_COUNT, NULL);
+	atomic_bool over = false;
+	leat_group group;
+	leat_ledger ledger;
+
+	CHECK_EQ(leat_group_init(&group, NULL), 0);
+	CHECK_EQ(leat_go_in(&group, watch_ledger, p, &over), 0);
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	atomic_store(&over, true);
+	CHECK_EQ(leat_group_wait(&group), 0);
+	leat_group_release(&group);
+	end(p, &ledger);
+	check_boxes(&ledger);
+}
+
+/* Each option that is bad is named. */
+static void refused_stage(const char *text, const leat_stage_options *o)
+{
+	struct range range = { 0, 1 };
+	leat_pipeline *p;
+	leat_flow(int) a;
+	leat_flow_raw *raw;
+	leat_stage_options all = *o;
+
+	CHECK_EQ(leat_pipeline_make(&p, .live = 8), 0);
+	CHECK_EQ(leat_pipeline_source(p, &a, &range, count, .name = "count"), 0);
+	all.size = sizeof(all);
+	all.in_size = all.out_size = sizeof(int);
+	logged[0] = '\0';
+	CHECK_EQ(leat_pipeline_add(p, (leat_flow_raw *)a, &raw, &all), -EINVAL);
+	CHECK(!raw);
+	if (!strstr(logged, text))
+		test_fail(__FILE__, __LINE__, "\"%s\" does not name \"%s\"", logged, text);
+	CHECK_EQ(leat_pipeline_run(p), -EINVAL);
+	CHECK_EQ(leat_pipeline_destroy(p, NULL), 0);
+}
+
+#define MAP_OF(...)                                                           \
+	(&(leat_stage_options){ .kind = LEAT__MAP, __VA_ARGS__ })
+#define BATCH_OF(...)                                                         \
+	(&(leat_stage_options){ .kind = LEAT__BATCH, .name = "it", __VA_ARGS__ })
+
+TEST_WITH(bad_options_of_a_stage, .log = log_line)
+{
+	refused_stage("no name", &(leat_stage_options){ .kind = LEAT__MAP });
+	refused_stage("stage it: mode is 0", MAP_OF(.name = "it", .on_error = LEAT_ERROR_STOP));
+	refused_stage("mode is 9", MAP_OF(.name = "it", .mode = 9, .on_error = LEAT_ERROR_STOP));
+	refused_stage("on_error is 0", MAP_OF(.name = "it", .mode = LEAT_STAGE_SERIAL));
+	refused_stage("workers is 0",
+		      MAP_OF(.name = "it", .mode = LEAT_STAGE_PARALLEL, .on_error = 1));
+	refused_stage("workers is -1", MAP_OF(.name = "it", .mode = LEAT_STAGE_KEYED, .on_error = 1,
+					      .workers = -1, .key = LEAT_STAGE_KEY(int, mod5)));
+	refused_stage("workers is 2", MAP_OF(SERIAL("it"), .workers = 2));
+	refused_stage("window is 0", MAP_OF(ORDERED("it", 2, 0)));
+	refused_stage("window is 2", MAP_OF(SERIAL("it"), .window = 2));
+	refused_stage("gap_after is 1", MAP_OF(SERIAL("it"), .gap_after = 1));
+	refused_stage("gap is not given", MAP_OF(ORDERED("it", 2, 2), .gap_after = 1));
+	refused_stage("key must be given",
+		      MAP_OF(.name = "it", .mode = LEAT_STAGE_KEYED, .workers = 1));
+	refused_stage("key must be given",
+		      MAP_OF(SERIAL("it"), .key = LEAT_STAGE_KEY(int, mod5)));
+	refused_stage("weigh is given",
+		      MAP_OF(SERIAL("it"), .weigh = LEAT_STAGE_WEIGH(int, weight)));
+	refused_stage("items is 3", MAP_OF(SERIAL("it"), .items = 3));
+	refused_stage("buffer is", MAP_OF(SERIAL("it"), .buffer = SIZE_MAX));
+	refused_stage("items is 0", BATCH_OF(.wait = 1));
+	refused_stage("items is 9", BATCH_OF(.items = 9, .wait = 1));
+	refused_stage("wait is 0", BATCH_OF(.items = 2));
+	refused_stage("weight is 3", BATCH_OF(.items = 2, .wait = 1, .weight = 3));
+	refused_stage("mode is 2", BATCH_OF(.items = 2, .wait = 1, .mode = LEAT_STAGE_PARALLEL,
+					    .workers = 2));
+}
+
+TEST_WITH(bad_options_of_a_pipeline, .log = log_line)
+{
+	leat_pipeline *p;
+
+	CHECK_EQ(leat_pipeline_make(&p, .live = 0), -EINVAL);
+	CHECK(strstr(logged, "live is 0"));
+	CHECK(!p);
+	CHECK_EQ(leat_pipeline_make(&p, .live = 1, .live_bytes = -1), -EINVAL);
+	CHECK(strstr(logged, "live_bytes is -1"));
+	CHECK_EQ(leat_pipeline_run(p), -EINVAL);
+}
+
+TEST_WITH(bad_joints, .log = log_line)
+{
+	leat_chan(int) chan = leat_chan_make(int, 1);
+	struct range range = { 0, 1 };
+	leat_pipeline *p, *other;
+	leat_flow(int) a, b, none = NULL;
+
+	CHECK_EQ(leat_pipeline_make(&p, .live = 8), 0);
+	CHECK_EQ(leat_pipeline_make(&other, .live = 8), 0);
+	CHECK_EQ(leat_pipeline_start(p), -EINVAL);
+	CHECK(strstr(logged, "there is no source"));
+	CHECK_EQ(leat_pipeline_map(p, none, &b, square, SERIAL("square")), -EINVAL);
+	CHECK(strstr(logged, "its flow is NULL"));
+	leat_pipeline_destroy(p, NULL);
+	CHECK_EQ(leat_pipeline_make(&p, .live = 8), 0);
+	CHECK_EQ(leat_pipeline_from(p, &a, chan, .name = "from"), 0);
+	CHECK_EQ(leat_pipeline_start(p), -EINVAL);
+	CHECK(strstr(logged, "no stage takes the flow of stage from"));
+	CHECK_EQ(leat_pipeline_source(p, &b, &range, count, .name = "two"), -EINVAL);
+	CHECK(strstr(logged, "stage from is a source already"));
+	CHECK_EQ(leat_pipeline_map(other, a, &b, square, SERIAL("square")), -EINVAL);
+	CHECK(strstr(logged, "is another pipeline's"));
+	CHECK_EQ(leat_pipeline_to(p, a, chan, .name = "to"), -EINVAL);
+	CHECK(strstr(logged, "a cycle: from receives from the same channel"));
+	CHECK_EQ(leat_pipeline_map(p, a, &b, square, SERIAL("square")), 0);
+	CHECK_EQ(leat_pipeline_map(p, a, &b, square, SERIAL("again")), -EINVAL);
+	CHECK(strstr(logged, "the flow of from is taken by square already"));
+	/* The first error stays. */
+	CHECK_EQ(leat_pipeline_run(p), -EINVAL);
+	leat_pipeline_destroy(p, NULL);
+	leat_pipeline_destroy(other, NULL);
+	leat_chan_unref(chan);
+}
