@@ -1,10 +1,10 @@
 /*
  * Attribution: where the time of a pattern's stages goes, and which of them to widen.
  *
- *	stage    workers  items    busy starved blocked limited  service p50 / p99     queue p50 / p99
- *	read           1  10000     4 %     0 %    96 %     0 %   400 ns / 900 ns          - / -
- *	resize         4  10000   100 %     0 %     0 %     0 %     1 ms / 1.2 ms     2.4 ms / 2.9 ms
- *	store          1  10000    21 %    79 %     0 %     0 %    52 us / 60 us        1 us / 3 us
+ *	stage    workers items   busy starved blocked limited  service p50 / p99  queue p50 / p99
+ *	read           1 10000    4 %     0 %    96 %     0 %   400 ns / 900 ns        - / -
+ *	resize         4 10000  100 %     0 %     0 %     0 %     1 ms / 1.2 ms   2.4 ms / 2.9 ms
+ *	store          1 10000   21 %    79 %     0 %     0 %    52 us / 60 us      1 us / 3 us
  *	widen resize: its 4 workers are busy 100 % of the time
  *
  * A worker is in one of four states at any time; those that were never needed are starved.  The

@@ -7,6 +7,8 @@
 
 #include "patterns/options.h"
 
+enum { LEDGER_TRIES = 8 };
+
 #define MAKE(ok, ...) OPTION("leat_pipeline_make", ok, __VA_ARGS__)
 #define STAGE(ok, fmt, ...) OPTION("leat_pipeline", ok, "stage %s: " fmt, o->name, __VA_ARGS__)
 
@@ -390,14 +392,10 @@ static void add_ends(struct leat__ends *sum, struct leat__ends *part)
 }
 
 /* The ends first, then what is in flight, then what has come in: see leat/ledger.h. */
-int leat_pipeline_ledger(leat_pipeline *p, leat_ledger *ret_ledger)
+static void read_ledger(struct leat_pipeline *p, leat_ledger *l)
 {
-	leat_ledger l = { .size = ret_ledger->size };
 	struct leat__ends sum = { 0 };
 
-	check(__func__, p);
-	if (l.size < sizeof(l.size))
-		return -EINVAL;
 	for (struct leat_stage *s = p->first; s; s = s->next) {
 		leat_mutex_lock(&s->lock);
 		for (struct leat__stage_worker *w = s->all; w; w = w->next)
@@ -405,15 +403,32 @@ int leat_pipeline_ledger(leat_pipeline *p, leat_ledger *ret_ledger)
 		leat_mutex_unlock(&s->lock);
 	}
 	add_ends(&sum, &p->rest);
-	l.out = sum.n[LEAT__END_OUT];
-	l.failed = sum.n[LEAT__END_FAILED];
-	l.cancelled = sum.n[LEAT__END_CANCELLED];
-	l.dropped[LEAT_DROPPED_FILTERED] = sum.n[LEAT__END_FILTERED];
-	l.dropped[LEAT_DROPPED_MERGED] = sum.n[LEAT__END_MERGED];
-	l.dropped[LEAT_DROPPED_LATE] = sum.n[LEAT__END_LATE];
-	l.dropped[LEAT_DROPPED_UNWANTED] = sum.n[LEAT__END_UNWANTED];
-	l.in_flight = leat__tokens_in_flight(p);
-	l.in = atomic_load_explicit(&p->in, memory_order_acquire);
+	l->out = sum.n[LEAT__END_OUT];
+	l->failed = sum.n[LEAT__END_FAILED];
+	l->cancelled = sum.n[LEAT__END_CANCELLED];
+	l->dropped[LEAT_DROPPED_FILTERED] = sum.n[LEAT__END_FILTERED];
+	l->dropped[LEAT_DROPPED_MERGED] = sum.n[LEAT__END_MERGED];
+	l->dropped[LEAT_DROPPED_LATE] = sum.n[LEAT__END_LATE];
+	l->dropped[LEAT_DROPPED_UNWANTED] = sum.n[LEAT__END_UNWANTED];
+	l->in_flight = leat__tokens_in_flight(p);
+	l->in = atomic_load_explicit(&p->in, memory_order_acquire);
+}
+
+int leat_pipeline_ledger(leat_pipeline *p, leat_ledger *ret_ledger)
+{
+	leat_ledger l = { .size = ret_ledger->size };
+	uint64_t before;
+
+	check(__func__, p);
+	if (l.size < sizeof(l.size))
+		return -EINVAL;
+	/* What comes in meanwhile is in none of the ends: once more then, but not for ever. */
+	for (int tries = 0; tries < LEDGER_TRIES; tries++) {
+		before = atomic_load_explicit(&p->in, memory_order_acquire);
+		read_ledger(p, &l);
+		if (l.in == before)
+			break;
+	}
 	memcpy(ret_ledger, &l, l.size < sizeof(l) ? l.size : sizeof(l));
 	return 0;
 }
