@@ -149,6 +149,72 @@ static void pipeline(struct bench *b)
 	bench_report(b, b->size);
 }
 
+/* The same by leat/pipeline.h; with a buffer, as its users would have it. */
+struct numbers {
+	int64_t next, end;
+	uint64_t sum;
+};
+
+static int next_number(struct numbers *numbers, int64_t *ret_n)
+{
+	if (numbers->next == numbers->end)
+		return LEAT_ECLOSED;
+	*ret_n = numbers->next++;
+	return 0;
+}
+
+static int square_it(int64_t *n, int64_t *ret_square)
+{
+	*ret_square = *n * *n;
+	return 0;
+}
+
+static int add_up(struct numbers *numbers, int64_t *n)
+{
+	numbers->sum += (uint64_t)*n;
+	return 0;
+}
+
+static void pipeline3(struct bench *b, enum leat_stage_mode mode, int workers, size_t window)
+{
+	struct numbers numbers = { .end = b->size };
+	leat_flow(int64_t) n, squares;
+	leat_pipeline *p;
+	uint64_t want = 0;
+
+	must("pipeline", leat_pipeline_make(&p, .live = 256));
+	leat_pipeline_source(p, &n, &numbers, next_number, .name = "generate");
+	leat_pipeline_map(p, n, &squares, square_it, .name = "square", .mode = mode,
+			  .workers = workers, .buffer = 64, .on_error = LEAT_ERROR_STOP,
+			  .window = window);
+	leat_pipeline_sink_with(p, squares, &numbers, add_up, .name = "sum",
+				.mode = LEAT_STAGE_SERIAL, .buffer = 64,
+				.on_error = LEAT_ERROR_STOP);
+	bench_start(b);
+	must("run", leat_pipeline_run(p));
+	bench_stop(b);
+	must("destroy", leat_pipeline_destroy(p, NULL));
+	for (uint64_t v = 0; v < (uint64_t)b->size; v++)
+		want += v * v;
+	bench_check(b, "sum", numbers.sum, want);
+	bench_report(b, b->size);
+}
+
+static void pipeline_object(struct bench *b)
+{
+	pipeline3(b, LEAT_STAGE_SERIAL, 1, 0);
+}
+
+static void pipeline_ordered(struct bench *b)
+{
+	pipeline3(b, LEAT_STAGE_ORDERED, 8, 64);
+}
+
+static void pipeline_parallel(struct bench *b)
+{
+	pipeline3(b, LEAT_STAGE_PARALLEL, 8, 0);
+}
+
 #define STAGES 100
 
 LEAT_TASK(stage, (leat_chan(int64_t), in), (leat_chan(int64_t), out))
@@ -231,6 +297,9 @@ const struct bench_row pattern_rows[] = {
 	{ .name = "pool-batch", .unit = "ns", .size = 2000000, .run = pool_batch },
 	{ .name = "pool-10000", .unit = "ns", .size = 2000000, .run = pool_10000 },
 	{ .name = "pipeline", .unit = "ns", .size = 1000000, .run = pipeline },
+	{ .name = "pipeline-object", .unit = "ns", .size = 1000000, .run = pipeline_object },
+	{ .name = "pipeline-parallel", .unit = "ns", .size = 1000000, .run = pipeline_parallel },
+	{ .name = "pipeline-ordered", .unit = "ns", .size = 1000000, .run = pipeline_ordered },
 	{ .name = "chain", .unit = "ns", .size = 4000000, .run = chain },
 	{ .name = "sieve", .unit = "ms", .size = 2000, .cold = true, .run = sieve },
 	{ 0 },

@@ -1,7 +1,7 @@
 /*
- * Random pipelines: shapes, modes, capacities, errors, ways to end.  Whatever happens, every box that
- * was made is used, failed or dropped once; the ledger says so; no bound is exceeded; and the order
- * is what the modes promise.
+ * Random pipelines: shapes, modes, capacities, errors, ways to end.  Whatever happens, every box
+ * that was made is used, failed or dropped once; the ledger says so; no bound is exceeded; and the
+ * order is what the modes promise.
  */
 #include "patterns.h"
 
