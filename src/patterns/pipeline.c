@@ -177,6 +177,7 @@ static void free_stage(struct leat_stage *s)
 
 	for (w = s->all; w; w = next) {
 		next = w->next;
+		leat_free(w->hand, w->bytes);
 		leat_free(w, sizeof(*w));
 	}
 	leat__keys_free(s->keys);

@@ -78,6 +78,9 @@ struct leat__stage_worker {
 	struct leat__ends ends;
 	_Atomic uint64_t items;	/* worked on */
 	uint32_t handed_on;	/* (o) for the sampling */
+	/* Of a serial stage: envelopes that it has received, and not begun. */
+	size_t first, n, bytes;	/* (o) bytes: of all, (c) */
+	char *hand;		/* (o) */
 };
 
 struct leat_stage {
@@ -101,6 +104,12 @@ struct leat_stage {
 	_Atomic int64_t began, ended; /* ns; 0: not yet */
 };
 
+/* So many envelopes are received at once by a serial stage, if it has a buffer for them. */
+enum { LEAT__HAND = 16 };
+
+/* Bytes of a cache line: what one core writes does not disturb another that far away. */
+enum { LEAT__APART = 64 };
+
 enum leat__halt { LEAT__RUNS, LEAT__SHUT, LEAT__ENOUGH, LEAT__ABORTED };
 
 struct leat_pipeline {
@@ -112,15 +121,19 @@ struct leat_pipeline {
 	leat_group group, source_group;
 	leat_mutex lock;
 	leat_cond freed;	/* a token is free */
-	struct leat__token *tokens; /* (c) o.live of them */
-	struct leat__token *mine; /* of the source's task: free ones */
-	_Atomic(struct leat__token *) free; /* those that others have ended */
-	atomic_bool token_wanted;
+	char *tokens;		/* (c) o.live of them, LEAT__APART bytes each */
+	void *tokens_memory;	/* (c) */
 	leat_sem bytes;		/* o.live_bytes */
-	_Atomic uint64_t in;
 	_Atomic int how;	/* enum leat__halt */
 	_Atomic int error;	/* why it was aborted; 0: it was not */
 	struct leat__ends rest;	/* ended by nobody's worker */
+	/* Apart: what the source writes for each item, what others do, and what all read. */
+	char apart[LEAT__APART];
+	struct leat__token *mine; /* of the source's task: free ones */
+	_Atomic uint64_t in;
+	char apart2[LEAT__APART];
+	_Atomic(struct leat__token *) free; /* those that others have ended */
+	atomic_bool token_wanted;
 };
 
 /* pipeline_token.c */

@@ -57,15 +57,36 @@ void leat__stage_drop(struct leat_stage *s, struct leat__ends *ends, struct leat
 	drop_made(s->up, ends, env, end);
 }
 
+/* One, or as many as go into the hand; 0, or an error. */
+static int recv_some(struct leat__stage_worker *w, struct leat__env *env, int64_t deadline)
+{
+	struct leat_stage *s = w->stage;
+	size_t size = sizeof(*env) + s->o.in_size;
+	int64_t n;
+
+	if (!w->hand)
+		return leat_channel_recv(s->in, env, deadline);
+	if (w->n == 0) {
+		n = leat_channel_recv_n(s->in, w->hand, w->bytes / size, deadline);
+		if (n < 0)
+			return (int)n;
+		w->first = 0;
+		w->n = (size_t)n;
+	}
+	memcpy(env, w->hand + w->first++ * size, size);
+	w->n--;
+	return 0;
+}
+
 int leat__stage_recv(struct leat__stage_worker *w, struct leat__env *env, int64_t deadline)
 {
 	struct leat_stage *s = w->stage;
 	/* No try: this one looks for a cancel, and yields now and then. */
-	int r = leat_channel_recv(s->in, env, INT64_MIN);
+	int r = recv_some(w, env, INT64_MIN);
 
 	if (r == -ETIMEDOUT && deadline > INT64_MIN) {
 		leat__meter_enter(&w->meter, LEAT_STAGE_STARVED);
-		r = leat_channel_recv(s->in, env, deadline);
+		r = recv_some(w, env, deadline);
 		leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
 	}
 	if (r == 0 && env->queued_at != 0)
@@ -258,6 +279,11 @@ int leat__stage_spawn(struct leat_stage *s, const leat_task_type *type)
 		return -ENOMEM;
 	memset(w, 0, sizeof(*w));
 	w->stage = s;
+	if (s->in && s->workers == 1 && s->o.buffer > 1 && type == &worker_type) {
+		w->bytes = (sizeof(struct leat__env) + s->o.in_size) *
+			   (s->o.buffer < LEAT__HAND ? s->o.buffer : LEAT__HAND);
+		w->hand = leat_alloc(w->bytes); /* or one by one */
+	}
 	leat_mutex_lock(&s->lock);
 	w->next = s->all;
 	s->all = w;
@@ -320,31 +346,27 @@ void leat__stage_leave(struct leat_stage *s)
 static int take(struct leat__stage_worker *w, struct leat__env *env, uint64_t *ret_seq)
 {
 	struct leat_stage *s = w->stage;
-	bool ordered = s->window || s->keys, locked;
+	bool ordered = s->window || s->keys;
 	int r;
 
-	if (!ordered && leat_channel_len(s->in) > 0) {
-		r = leat__stage_recv(w, env, INT64_MIN);
-		if (r != -ETIMEDOUT)
-			return r;
+	if (ordered && leat_mutex_try_lock(&s->take_lock) < 0) {
+		/* Who has the lock takes an item, or waits for one, as this one does. */
+		leat__meter_enter(&w->meter, LEAT_STAGE_STARVED);
+		leat_mutex_lock(&s->take_lock);
+		leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
 	}
-	atomic_fetch_add(&s->waiting, 1);
-	if (ordered) {
-		locked = leat_mutex_try_lock(&s->take_lock) == 0;
-		if (!locked) {
-			leat__meter_enter(&w->meter, LEAT_STAGE_STARVED);
-			leat_mutex_lock(&s->take_lock);
-			leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
-		}
+	r = leat__stage_recv(w, env, INT64_MIN);
+	if (r == -ETIMEDOUT) {
+		atomic_fetch_add(&s->waiting, 1);
+		r = leat__stage_recv(w, env, LEAT_FOREVER);
+		atomic_fetch_sub(&s->waiting, 1);
 	}
-	r = leat__stage_recv(w, env, LEAT_FOREVER);
 	if (r == 0 && s->keys)
 		*ret_seq = leat__key_begin(s->keys, s->o.key(env->item), env);
 	else if (r == 0 && s->window)
 		*ret_seq = atomic_fetch_add(&s->taken, 1);
 	if (ordered)
 		leat_mutex_unlock(&s->take_lock);
-	atomic_fetch_sub(&s->waiting, 1);
 	if (r == 0 && s->window && s->o.gap_after > 0)
 		leat__window_wake(s);
 	return r;
@@ -377,12 +399,25 @@ static void run_items(struct leat__stage_worker *w)
 	LEAT__ENV(env);
 
 	while (take(w, env, &seq) == 0) {
+		if (w->hand && leat__pipeline_how(s->p) >= LEAT__ENOUGH) {
+			leat__stage_drop(s, &w->ends, env, leat__stopped_end(s->p));
+			break;
+		}
 		start_another(s);
 		if (s->keys)
 			do_key(w, env, (enum leat__key_begun)seq);
 		else
 			do_item(w, env, seq);
 	}
+}
+
+/* The pipeline has been stopped, or there is nothing here. */
+static void drop_hand(struct leat__stage_worker *w)
+{
+	LEAT__ENV(env);
+
+	while (w->n > 0 && recv_some(w, env, INT64_MIN) == 0)
+		leat__stage_drop(w->stage, &w->ends, env, leat__stopped_end(w->stage->p));
 }
 
 static int run_worker(void *args)
@@ -411,6 +446,7 @@ static int run_worker(void *args)
 	/* From above; a shutdown cancels the source alone. */
 	if (leat_cancelled() && leat__pipeline_how(s->p) < (s->in ? LEAT__ENOUGH : LEAT__SHUT))
 		leat__pipeline_halt(s->p, LEAT__ABORTED, -ECANCELED);
+	drop_hand(w);
 	leat__meter_stop(&w->meter);
 	leat__stage_leave(s);
 	return 0;

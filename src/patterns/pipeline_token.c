@@ -9,28 +9,41 @@
  */
 #include "patterns/pipeline.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include <leat/extend.h>
 
+static_assert(sizeof(struct leat__token) <= LEAT__APART, "a token is in one cache line");
+
+static struct leat__token *token_at(struct leat_pipeline *p, size_t i)
+{
+	return (struct leat__token *)(p->tokens + i * LEAT__APART);
+}
+
+static size_t bytes_of(const struct leat_pipeline *p)
+{
+	return (p->o.live + 1) * LEAT__APART;
+}
+
 int leat__tokens_create(struct leat_pipeline *p)
 {
-	size_t bytes = p->o.live * sizeof(struct leat__token);
-
-	p->tokens = leat_alloc(bytes);
-	if (!p->tokens)
+	p->tokens_memory = leat_alloc(bytes_of(p));
+	if (!p->tokens_memory)
 		return -ENOMEM;
-	memset(p->tokens, 0, bytes);
+	memset(p->tokens_memory, 0, bytes_of(p));
+	p->tokens = p->tokens_memory;
+	p->tokens += -(uintptr_t)p->tokens & (LEAT__APART - 1);
 	for (size_t i = p->o.live; i-- > 0;) {
-		p->tokens[i].next = p->mine;
-		p->mine = &p->tokens[i];
+		token_at(p, i)->next = p->mine;
+		p->mine = token_at(p, i);
 	}
 	return 0;
 }
 
 void leat__tokens_free(struct leat_pipeline *p)
 {
-	leat_free(p->tokens, p->o.live * sizeof(struct leat__token));
+	leat_free(p->tokens_memory, bytes_of(p));
 }
 
 /* F1 */
@@ -122,18 +135,21 @@ static void end_of_batch(struct leat_pipeline *p, struct leat__ends *ends,
 void leat__token_end(struct leat_pipeline *p, struct leat__ends *ends, struct leat__token *token,
 		     enum leat__end end)
 {
+	bool last;
 	int worst;
 
 	if (!token)
 		return;
-	worst = atomic_load_explicit(&token->end, memory_order_relaxed);
-	while ((int)end > worst && !atomic_compare_exchange_weak_explicit(
-					   &token->end, &worst, (int)end, memory_order_relaxed,
-					   memory_order_relaxed))
-		;
 	/* Acquire: what those have done that had it before.  Release: for the last one. */
-	if (atomic_load_explicit(&token->refs, memory_order_acquire) != 1 &&
-	    atomic_fetch_sub_explicit(&token->refs, 1, memory_order_acq_rel) != 1)
+	last = atomic_load_explicit(&token->refs, memory_order_acquire) == 1;
+	worst = atomic_load_explicit(&token->end, memory_order_relaxed);
+	if (last && (int)end > worst)
+		atomic_store_explicit(&token->end, (int)end, memory_order_relaxed);
+	while (!last && (int)end > worst &&
+	       !atomic_compare_exchange_weak_explicit(&token->end, &worst, (int)end,
+						      memory_order_relaxed, memory_order_relaxed))
+		;
+	if (!last && atomic_fetch_sub_explicit(&token->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	if (token->nparents > 0)
 		end_of_batch(p, ends, token);
@@ -146,6 +162,6 @@ uint64_t leat__tokens_in_flight(struct leat_pipeline *p)
 	uint64_t n = 0;
 
 	for (size_t i = 0; i < p->o.live; i++)
-		n += atomic_load_explicit(&p->tokens[i].refs, memory_order_acquire) != 0;
+		n += atomic_load_explicit(&token_at(p, i)->refs, memory_order_acquire) != 0;
 	return n;
 }
