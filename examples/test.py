@@ -45,7 +45,33 @@ def semaphore(lines):
     assert lines[-1] == "10 done, at most 3 at once"
 
 
-JUDGES = {judge.__name__: judge for judge in (worker_pool, pipeline, fan_out_fan_in, semaphore)}
+def thumbnails(lines):
+    assert lines.count("image 13: Input/output error") == 1
+    stored = [line for line in lines if line.startswith("stored")]
+    assert stored == [f"stored {a} to {b}" for a, b in
+                      ((1, 10), (11, 21), (22, 31), (32, 41), (42, 51), (52, 60))]
+    assert re.fullmatch(r"widen make small: its 4 workers are busy \d+ % of the time", lines[-2])
+    assert lines[-1] == "in 60 = out 59 + failed 1 + dropped 0 + cancelled 0 + in flight 0"
+
+
+def connection_pool(lines):
+    results = [line for line in lines if "squared" in line]
+    assert results == [f"{n} squared is {n * n}" for n in range(1, 13) if n != 7], "in order"
+    assert lines.count("question 7: Protocol error") == 1
+    assert 1 <= lines.count("a connection closes") <= 3
+    assert lines[-1] == "in 12 = out 11 + failed 1 + dropped 0 + cancelled 0 + in flight 0"
+
+
+def limits(lines):
+    counts = re.fullmatch(r"(\d+) calls, (\d+) answers, (\d+) failed", lines[0])
+    calls, answers, failed = map(int, counts.groups())
+    assert answers + failed == 45, "each request once"
+    assert calls >= 45 and failed <= 1
+    assert lines[1:] == ["not faster than 100 a second: yes"]
+
+
+JUDGES = {judge.__name__: judge for judge in (worker_pool, pipeline, fan_out_fan_in, semaphore,
+                                              thumbnails, connection_pool, limits)}
 
 
 def output(command, seed):

@@ -182,13 +182,13 @@ static void pipeline3(struct bench *b, enum leat_stage_mode mode, int workers, s
 	leat_pipeline *p;
 	uint64_t want = 0;
 
-	must("pipeline", leat_pipeline_make(&p, .live = 256));
+	must("pipeline", leat_pipeline_make(&p, .live = 1024));
 	leat_pipeline_source(p, &n, &numbers, next_number, .name = "generate");
 	leat_pipeline_map(p, n, &squares, square_it, .name = "square", .mode = mode,
-			  .workers = workers, .buffer = 64, .on_error = LEAT_ERROR_STOP,
+			  .workers = workers, .buffer = 256, .on_error = LEAT_ERROR_STOP,
 			  .window = window);
 	leat_pipeline_sink_with(p, squares, &numbers, add_up, .name = "sum",
-				.mode = LEAT_STAGE_SERIAL, .buffer = 64,
+				.mode = LEAT_STAGE_SERIAL, .buffer = 256,
 				.on_error = LEAT_ERROR_STOP);
 	bench_start(b);
 	must("run", leat_pipeline_run(p));

@@ -90,16 +90,19 @@ int leat__stage_recv(struct leat__stage_worker *w, struct leat__env *env, int64_
 		leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
 	}
 	if (r == 0 && env->queued_at != 0)
-		leat__times_add(&s->queue, leat_now() - env->queued_at, LEAT__SAMPLE_ONE_IN);
+		leat__times_add(&s->queue, leat_now() - env->queued_at, 1);
 	return r;
 }
 
 int leat__stage_try_hand_on(struct leat__stage_worker *w, struct leat__env *env)
 {
-	leat_channel *to = w->stage->down->in;
+	struct leat_stage *down = w->stage->down;
+	leat_channel *to = down->in;
+	bool timed = w->handed_on++ % LEAT__SAMPLE_ONE_IN == 0 || leat__is_slow(&w->meter) ||
+		     atomic_load_explicit(&down->slow, memory_order_relaxed);
 	int r;
 
-	env->queued_at = w->handed_on++ % LEAT__SAMPLE_ONE_IN == 0 ? leat_now() : 0;
+	env->queued_at = timed ? leat_now() : 0;
 	r = leat_channel_send(to, env, INT64_MIN);
 	if (r == -ETIMEDOUT) {
 		leat__meter_enter(&w->meter, LEAT_STAGE_BLOCKED);
@@ -244,6 +247,9 @@ static void do_item(struct leat__stage_worker *w, struct leat__env *in, uint64_t
 		begin = leat__sample_begin(&w->meter);
 		r = s->o.retry ? leat_retry_run(&s->retry, call_fn, &call) : call_fn(&call);
 		leat__sample_end(&w->meter, &s->service, begin);
+		if (begin != 0)
+			atomic_store_explicit(&s->slow, leat__is_slow(&w->meter),
+					      memory_order_relaxed);
 	}
 	leat__count(&w->items);
 	if (r == LEAT_ECLOSED && (s->o.kind == LEAT__SINK || s->o.kind == LEAT__TO)) {

@@ -20,7 +20,8 @@ struct leat__meter {
 	_Atomic int state;
 	_Atomic int64_t since;	/* it is in this state; 0: not begun */
 	_Atomic int64_t time[LEAT_STAGE_STATES]; /* in states that have ended */
-	uint32_t skip;		/* items until the next that is timed */
+	uint32_t stride;	/* items that are not timed between two that are */
+	uint32_t skip;		/* of those, still to come */
 };
 
 /* A histogram of times. */
@@ -56,7 +57,10 @@ static inline int64_t leat__sample_begin(struct leat__meter *meter)
 	return leat_now();
 }
 
-/* And when it ends.  Of slow items each is timed: then it stands for itself alone. */
+/*
+ * And when it ends.  A sample stands for those before it that were not timed; so a fast one among
+ * slow ones, of which each is timed, stands for itself alone, and the next are timed, too.
+ */
 static inline void leat__sample_end(struct leat__meter *meter, struct leat__times *service,
 				    int64_t begin)
 {
@@ -65,8 +69,18 @@ static inline void leat__sample_end(struct leat__meter *meter, struct leat__time
 	if (begin == 0)
 		return;
 	ns = leat_now() - begin;
-	meter->skip = ns > 10 * LEAT_US ? 0 : LEAT__SAMPLE_ONE_IN - 1;
-	leat__times_add(service, ns, ns > 10 * LEAT_US ? 1 : LEAT__SAMPLE_ONE_IN);
+	leat__times_add(service, ns, meter->stride + 1);
+	if (ns > 10 * LEAT_US)
+		meter->stride = 0;
+	else if (meter->stride < LEAT__SAMPLE_ONE_IN - 1)
+		meter->stride = 2 * meter->stride + 1;
+	meter->skip = meter->stride;
+}
+
+/* Items that come so slowly that a clock read for each costs nothing. */
+static inline bool leat__is_slow(const struct leat__meter *meter)
+{
+	return meter->stride == 0;
 }
 
 #endif

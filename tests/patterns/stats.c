@@ -62,6 +62,37 @@ TEST(percentiles)
 	CHECK_EQ(leat__times_percentile(&times, 0), 0);
 }
 
+static struct leat__times mixed;
+
+static void work_for(struct leat__meter *m, int64_t ns)
+{
+	int64_t begin = leat__sample_begin(m);
+
+	CHECK_EQ(leat_sleep(ns), 0);
+	leat__sample_end(m, &mixed, begin);
+}
+
+/* One fast item among slow ones does not stand for them; of fast ones few are timed. */
+TEST_SIM(samples_stand_for_their_like, 3)
+{
+	struct leat__meter m = { 0 };
+	int timed = 0;
+
+	memset(&mixed, 0, sizeof(mixed));
+	for (int i = 0; i < 40; i++)
+		work_for(&m, i == 5 ? 1 : LEAT_MS);
+	CHECK(leat__times_percentile(&mixed, 0.5) >= LEAT_MS);
+	CHECK(leat__times_percentile(&mixed, 0.01) < LEAT_MS);
+	m = (struct leat__meter){ 0 };
+	for (int i = 0; i < 640; i++) {
+		int64_t begin = leat__sample_begin(&m);
+
+		timed += begin != 0;
+		leat__sample_end(&m, &mixed, begin);
+	}
+	CHECK(timed >= 10 && timed <= 20);
+}
+
 static leat_stage_stats stage(const char *name, int workers, int busy, int limited)
 {
 	leat_stage_stats s = { .size = sizeof(s), .name = name, .workers = workers, .items = 7 };
