@@ -39,7 +39,7 @@
 enum leat_overflow {
 	LEAT_OVERFLOW_BLOCK = 1,
 	LEAT_OVERFLOW_REJECT,	/* returns -EAGAIN */
-	LEAT_OVERFLOW_CALLER_RUNS, /* the caller does it itself; not with a state */
+	LEAT_OVERFLOW_CALLER_RUNS, /* the caller does it; not with a state, or in order */
 	LEAT_OVERFLOW_DROP_OLDEST, /* the oldest of that priority goes to the drop function */
 	LEAT_OVERFLOW_DROP_NEWEST, /* this one does, and the submit returns 0 */
 };

@@ -101,7 +101,7 @@ struct leat_stage {
 	struct leat__window *window; /* (c) ordered; else NULL */
 	struct leat__keys *keys; /* (c) keyed; else NULL */
 	struct leat__times service, queue;
-	atomic_bool slow;	/* of the last that were timed: how long they queue is timed for each */
+	atomic_bool slow;	/* of the last that were timed: queueing is timed for each */
 	_Atomic int64_t began, ended; /* ns; 0: not yet */
 };
 

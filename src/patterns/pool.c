@@ -24,8 +24,9 @@ static int check_order(const leat_pool_options *o)
 	    o->window);
 	BAD(!submitted || o->priorities <= 1, "priorities is %d, but order is LEAT_POOL_AS_SUBMITTED",
 	    o->priorities);
-	BAD(!submitted || o->overflow != LEAT_OVERFLOW_CALLER_RUNS,
-	    "overflow is LEAT_OVERFLOW_CALLER_RUNS, but order is LEAT_POOL_AS_SUBMITTED");
+	BAD((!submitted && !keyed) || o->overflow != LEAT_OVERFLOW_CALLER_RUNS,
+	    "overflow is LEAT_OVERFLOW_CALLER_RUNS, but order is LEAT_POOL_%s: it would overtake",
+	    submitted ? "AS_SUBMITTED" : "PER_KEY");
 	BAD(!keyed || o->key, "key is not given; order is LEAT_POOL_PER_KEY");
 	BAD(keyed || !o->key, "key is given, but order is not LEAT_POOL_PER_KEY");
 	return 0;

@@ -30,6 +30,8 @@ struct leat__sim {
 	uint32_t n;
 	struct leat__lock lock;
 	struct leat__list events; /* (L) soonest first */
+	leat_group *cancel;	/* to be cancelled at that park; NULL: none */
+	uint64_t cancel_at;
 	struct leat__sim_part *part[LEAT__SIM_PARTS]; /* (L) */
 };
 
@@ -228,10 +230,23 @@ static void gather(struct leat__worker *w)
 /* Choosing among a thousand is as good as among all, and keeps a step cheap. */
 enum { WINDOW = 1024 };
 
+/* leat_sim_cancel_at; between two tasks, as a deadline would. */
+static void cancel_if_due(struct leat__worker *w)
+{
+	struct leat__sim *sim = w->rt->sim;
+	leat_group *group = sim->cancel;
+
+	if (!group || w->counters.parked < sim->cancel_at)
+		return;
+	sim->cancel = NULL;
+	leat_group_cancel(group, 0);
+}
+
 struct leat__task *leat__sim_pick(struct leat__worker *w)
 {
 	struct leat__sim *sim = w->rt->sim;
 
+	cancel_if_due(w);
 	if (w->wheel.next <= sim->now)
 		leat__count(&w->counters.timers, leat__wheel_fire(&w->wheel, sim->now));
 	fire_events(sim);
@@ -315,6 +330,17 @@ void leat__sim_real_only(const char *function)
 				"cannot be simulated; set LEAT_SIM_REAL=1 to allow it, then the run cannot be replayed");
 	if (!leat__exchange(&said, 1))
 		leat__log("%s: LEAT_SIM_REAL=1: this run is not replayable", function);
+}
+
+void leat_sim_cancel_at(leat_group *group, uint64_t n)
+{
+	struct leat__worker *w = leat__self();
+	struct leat__sim *sim = w ? w->rt->sim : NULL;
+
+	if (!sim)
+		return;
+	sim->cancel = n > 0 ? group : NULL;
+	sim->cancel_at = w->counters.parked + n;
 }
 
 uint64_t leat_sim_seed(void)

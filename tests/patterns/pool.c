@@ -984,6 +984,9 @@ TEST_WITH(bad_options, .log = log_line)
 		   POOL(.order = LEAT_POOL_AS_SUBMITTED, .window = 1, .priorities = 2));
 	REFUSED_TO("overflow", .workers = 1, .queue = 1, .overflow = LEAT_OVERFLOW_CALLER_RUNS,
 		   .on_error = LEAT_ERROR_STOP, .order = LEAT_POOL_AS_SUBMITTED, .window = 1);
+	REFUSED_TO("overflow", .workers = 1, .queue = 1, .overflow = LEAT_OVERFLOW_CALLER_RUNS,
+		   .on_error = LEAT_ERROR_STOP, .order = LEAT_POOL_PER_KEY,
+		   .key = LEAT_POOL_KEY(int, key_of));
 	leat_chan_unref(results);
 }
 

@@ -1,0 +1,341 @@
+/* Each pattern, cancelled wherever it waits and refused each allocation: leat/testing.h. */
+#include "patterns.h"
+
+#include <leat/leat.h>
+#include <leat/testing.h>
+
+enum { ITEMS = 6 };
+
+/* What the scenarios count: each box that is made is used, failed or dropped. */
+struct box {
+	int n;
+	int *owned;
+};
+
+static atomic_int made, used, failed, dropped;
+
+struct fixture {
+	leat_ledger ledger;
+	bool has_ledger;
+	int next;
+	enum leat_pool_order order;
+	enum leat_overflow overflow;
+	const leat_stage_options *stage;
+	bool batch, flat;
+};
+
+static struct fixture *begin(struct fixture *f)
+{
+	made = used = failed = dropped = 0;
+	f->next = 0;
+	return f;
+}
+
+static struct box new_box(int n)
+{
+	struct box box = { n, malloc(1) };
+
+	atomic_fetch_add(&made, 1);
+	return box;
+}
+
+static void drop_box(struct box *box)
+{
+	free(box->owned);
+	atomic_fetch_add(&dropped, 1);
+}
+
+static void box_failed(struct box *box, int error)
+{
+	CHECK(error < 0);
+	free(box->owned);
+	atomic_fetch_add(&failed, 1);
+}
+
+static int use_box(struct box *box)
+{
+	int r = leat_sleep(LEAT_US);
+
+	if (r < 0)
+		return r;
+	free(box->owned);
+	atomic_fetch_add(&used, 1);
+	return 0;
+}
+
+static int check(struct fixture *f, int result)
+{
+	char text[256];
+
+	(void)result;
+	if (made != used + failed + dropped) {
+		printf("made %d, used %d, failed %d, dropped %d\n", made, used, failed, dropped);
+		return -EIO;
+	}
+	if (!f->has_ledger)
+		return 0;
+	leat_ledger_format(&f->ledger, text, sizeof(text));
+	if (!leat_ledger_balances(&f->ledger) || f->ledger.in_flight > 0)
+		printf("%s\n", text);
+	return leat_ledger_balances(&f->ledger) && f->ledger.in_flight == 0 ? 0 : -EPROTO;
+}
+
+static void everywhere(int (*scenario)(struct fixture *), struct fixture *f)
+{
+	leat_test_report report;
+
+	CHECK_EQ(leat_test_everywhere(LEAT_TEST_OPTIONS(.seeds = 3), scenario, check, f, &report), 0);
+	CHECK(report.cancelled > 0);
+	CHECK(report.refused > 0);
+}
+
+static int pass_box(struct box *in, struct box *out)
+{
+	int r = leat_sleep(LEAT_US);
+
+	if (r == 0 && in->n == 2)
+		r = -EIO;
+	if (r == 0)
+		*out = *in;
+	return r;
+}
+
+static uint64_t box_key(const struct box *box)
+{
+	return (uint64_t)box->n % 2;
+}
+
+/* Pool: submits while results are received. */
+LEAT_TASK(submit_boxes, (leat_pool(struct box), pool))
+{
+	for (int i = 0; i < ITEMS; i++) {
+		struct box box = new_box(i);
+
+		if (leat_pool_submit(pool, box) < 0)
+			drop_box(&box);
+	}
+	leat_pool_close(pool);
+}
+
+static int pool_scenario(struct fixture *f)
+{
+	bool ordered = begin(f)->order == LEAT_POOL_AS_SUBMITTED;
+	leat_chan(struct box) results = leat_chan_make_drop(struct box, 1, drop_box);
+	leat_pool(struct box) pool;
+	leat_group group;
+	int r;
+
+	if (!results)
+		return -ENOMEM;
+	r = leat_pool_make_to(&pool, results, pass_box, .workers = 2, .queue = 2,
+			      .overflow = f->overflow, .on_error = LEAT_ERROR_COUNT,
+			      .order = f->order, .window = ordered ? 2 : 0,
+			      .key = f->order == LEAT_POOL_PER_KEY ?
+				      LEAT_POOL_KEY(struct box, box_key) : NULL,
+			      .drop = LEAT_POOL_DROP(struct box, drop_box),
+			      .drop_result = LEAT_POOL_DROP(struct box, drop_box),
+			      .failed = LEAT_POOL_FAILED(struct box, box_failed));
+	if (r < 0) {
+		leat_chan_unref(results);
+		return r;
+	}
+	leat_group_init(&group, NULL);
+	if (leat_go_in(&group, submit_boxes, pool) < 0)
+		leat_pool_close(pool);
+	leat_range(box, results)
+		if (use_box(&box) < 0)
+			drop_box(&box);
+	leat_group_wait(&group);
+	leat_group_release(&group);
+	r = leat_pool_destroy(pool, ledger_init(&f->ledger));
+	f->has_ledger = true;
+	leat_chan_unref(results);
+	return r;
+}
+
+TEST_PLAIN(pools)
+{
+	for (int order = LEAT_POOL_AS_COMPLETED; order <= LEAT_POOL_PER_KEY; order++)
+		for (int flow = LEAT_OVERFLOW_BLOCK; flow <= LEAT_OVERFLOW_DROP_NEWEST; flow++) {
+			struct fixture f = { .order = (enum leat_pool_order)order,
+					     .overflow = (enum leat_overflow)flow };
+
+			if (order == LEAT_POOL_AS_COMPLETED || flow != LEAT_OVERFLOW_CALLER_RUNS)
+				everywhere(pool_scenario, &f);
+		}
+}
+
+/* Pipelines: each kind and mode. */
+static int make_box(struct fixture *f, struct box *ret_box)
+{
+	if (f->next == ITEMS)
+		return LEAT_ECLOSED;
+	if (f->next % 2 && leat_sleep(LEAT_US) < 0)
+		return -ECANCELED;
+	*ret_box = new_box(f->next++);
+	return 0;
+}
+
+struct boxes {
+	struct box *item;
+	size_t n;
+};
+
+static int unpack(struct boxes *batch, leat_emitter(struct box) out)
+{
+	for (size_t i = 0; i < batch->n; i++)
+		if (leat_emit(out, batch->item[i]) < 0)
+			drop_box(&batch->item[i]);
+	return 0;
+}
+
+static int twice(struct box *in, leat_emitter(struct box) out)
+{
+	for (int i = 0; i < 2; i++) {
+		struct box box = new_box(in->n);
+
+		if (leat_emit(out, box) < 0)
+			drop_box(&box);
+	}
+	drop_box(in);
+	return 0;
+}
+
+static void mark_gap(struct box *ret_box)
+{
+	*ret_box = new_box(-1);
+}
+
+#define DROP .drop = LEAT_STAGE_DROP(struct box, drop_box)
+
+static int pipeline_scenario(struct fixture *f)
+{
+	const leat_stage_options *o = begin(f)->stage;
+	leat_flow(struct box) a, b, c;
+	leat_flow(struct boxes) batches;
+	leat_pipeline *p;
+	int r;
+
+	r = leat_pipeline_make(&p, .live = 4);
+	leat_pipeline_source(p, &a, f, make_box, .name = "make", DROP);
+	leat_pipeline_map(p, a, &b, pass_box, .name = "pass", .mode = o->mode,
+			  .workers = o->workers, .buffer = o->buffer, .on_error = o->on_error,
+			  .retry = o->retry, .rate = o->rate, .window = o->window,
+			  .gap_after = o->gap_after, .gap = o->gap, .key = o->key,
+			  .failed = LEAT_STAGE_FAILED(struct box, box_failed), DROP);
+	if (f->batch) {
+		leat_pipeline_batch(p, b, &batches, .name = "batch", .items = 3,
+				    .wait = 10 * LEAT_US);
+		leat_pipeline_flat(p, batches, &c, unpack, .name = "unpack",
+				   .mode = LEAT_STAGE_SERIAL, .on_error = LEAT_ERROR_STOP, DROP);
+		b = c;
+	}
+	if (f->flat) {
+		leat_pipeline_flat(p, b, &c, twice, .name = "twice", .mode = LEAT_STAGE_PARALLEL,
+				   .workers = 2, .on_error = LEAT_ERROR_STOP, DROP);
+		b = c;
+	}
+	leat_pipeline_sink(p, b, use_box, .name = "use", .mode = LEAT_STAGE_SERIAL,
+			   .buffer = o->buffer, .on_error = LEAT_ERROR_STOP);
+	r = leat_pipeline_run(p);
+	f->has_ledger = p != NULL;
+	leat_pipeline_destroy(p, ledger_init(&f->ledger));
+	return r;
+}
+
+#define STAGE(...) &(leat_stage_options){ .on_error = LEAT_ERROR_COUNT, __VA_ARGS__ }
+
+TEST_PLAIN(pipelines)
+{
+	struct fixture all[] = {
+		{ .stage = STAGE(.mode = LEAT_STAGE_SERIAL) },
+		{ .stage = STAGE(.mode = LEAT_STAGE_SERIAL, .buffer = 4) },
+		{ .stage = STAGE(.mode = LEAT_STAGE_PARALLEL, .workers = 3) },
+		{ .stage = STAGE(.mode = LEAT_STAGE_ORDERED, .workers = 3, .window = 2) },
+		{ .stage = STAGE(.mode = LEAT_STAGE_ORDERED, .workers = 3, .window = 2,
+				 .gap_after = 1, .gap = LEAT_STAGE_GAP(struct box, mark_gap)) },
+		{ .stage = STAGE(.mode = LEAT_STAGE_KEYED, .workers = 3, .buffer = 2,
+				 .key = LEAT_STAGE_KEY(struct box, box_key)) },
+		{ .stage = STAGE(.mode = LEAT_STAGE_SERIAL,
+				 .retry = LEAT_RETRY_OPTIONS(.attempts = 2, .backoff = LEAT_MS)) },
+		{ .stage = STAGE(.mode = LEAT_STAGE_PARALLEL, .workers = 2), .batch = true },
+		{ .stage = STAGE(.mode = LEAT_STAGE_SERIAL), .flat = true },
+		{ .stage = STAGE(.mode = LEAT_STAGE_ORDERED, .workers = 2, .window = 3),
+		  .batch = true, .flat = true },
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		everywhere(pipeline_scenario, &all[i]);
+}
+
+/* What has no items: nothing is left behind, and permits and tokens come back. */
+static leat_sem sem;
+
+LEAT_TASK(hold_permit, (int, n))
+{
+	if (leat_sem_acquire(&sem, n) < 0)
+		return;
+	leat_sleep(LEAT_US);
+	leat_sem_release(&sem, n);
+}
+
+static int hold_permits(struct fixture *f)
+{
+	leat_group group;
+
+	begin(f);
+	leat_sem_init(&sem, 2, 0);
+	if (leat_group_init(&group, LEAT_GROUP_OPTIONS(.limit = 3)) < 0)
+		return -ENOMEM;
+	for (int i = 0; i < 4; i++)
+		if (leat_go_in(&group, hold_permit, 1 + i % 2) < 0)
+			break;
+	leat_group_wait(&group);
+	leat_group_release(&group);
+	made = leat_sem_available(&sem) == 2 ? 0 : 1;
+	return 0;
+}
+
+static int flaky(struct fixture *f)
+{
+	int r = leat_sleep(LEAT_US);
+
+	return r < 0 ? r : ++f->next < 3 ? -EIO : 0;
+}
+
+static int element(int *n)
+{
+	return *n % 2 ? leat_sleep(LEAT_US) : 0;
+}
+
+static int wait_for_limits(struct fixture *f)
+{
+	int numbers[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+	leat_chan(int) chan;
+	leat_bucket bucket;
+	int r, v;
+
+	begin(f);
+	r = leat_bucket_init(&bucket, 1000, 1);
+	for (int i = 0; i < 3 && r == 0; i++)
+		r = leat_bucket_take(&bucket, 1);
+	if (r == 0)
+		r = leat_retry(LEAT_RETRY_OPTIONS(.attempts = 3, .backoff = LEAT_MS), flaky, f);
+	if (r == 0)
+		r = leat_parallel_each(numbers, 8, element);
+	chan = leat_chan_make(int, 1);
+	if (!chan)
+		return -ENOMEM;
+	if (r == 0)
+		r = leat_select(leat_case_recv(chan, &v), leat_case_until(leat_in(LEAT_MS)));
+	leat_chan_unref(chan);
+	return r;
+}
+
+TEST_PLAIN(limits_loops_and_select)
+{
+	struct fixture f = { 0 };
+
+	everywhere(hold_permits, &f);
+	everywhere(wait_for_limits, &f);
+}
