@@ -15,6 +15,7 @@
 #include <leat/io.h>
 #include <leat/blocking.h>
 #include <leat/net.h>
+#include <leat/fan.h>
 #include <leat/file.h>
 #include <leat/stats.h>
 #include <leat/stream.h>

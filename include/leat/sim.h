@@ -81,9 +81,9 @@ LEAT_API LEAT_MUST_CHECK int leat_sim_run(const leat_options *options, int (*fn)
 LEAT_API uint64_t leat_sim_seed(void);
 
 /*
- * Cancels group when tasks of this run have waited n times more (n > 0; 0 or NULL: no more), between
- * two tasks.  One group at a time.  Tasks of a simulation only; else it does nothing.  For tests:
- * leat/testing.h has all n.
+ * Cancels group when tasks of this run have waited n times more (n > 0; 0 or NULL: no more),
+ * between two tasks.  One group at a time.  Tasks of a simulation only; else it does nothing.
+ * For tests: leat/testing.h has all n.
  */
 LEAT_API void leat_sim_cancel_at(leat_group *group, uint64_t n);
 

@@ -405,7 +405,8 @@ static void run_items(struct leat__stage_worker *w)
 	LEAT__ENV(env);
 
 	while (take(w, env, &seq) == 0) {
-		if (w->hand && leat__pipeline_how(s->p) >= LEAT__ENOUGH) {
+		/* What is in a key's list is ended by who has the key. */
+		if (w->hand && !s->keys && leat__pipeline_how(s->p) >= LEAT__ENOUGH) {
 			leat__stage_drop(s, &w->ends, env, leat__stopped_end(s->p));
 			break;
 		}

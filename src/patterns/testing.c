@@ -15,6 +15,12 @@ enum kind { UNDISTURBED, CANCEL, ALLOC };
 static const char *const kind_name[] = { "none", "cancel", "alloc" };
 static const char *const kind_text[] = { "undisturbed", "cancelled at wait", "refused allocation" };
 
+/* In front of each allocation. */
+struct block {
+	struct block *next, *prev;
+	void *base;
+};
+
 struct tester {
 	leat_test_options o;
 	int (*scenario)(void *fixture);
@@ -28,35 +34,77 @@ struct tester {
 	bool hit;		/* it was cancelled, or an allocation failed */
 	atomic_bool armed;	/* the scenario runs */
 	_Atomic uint64_t allocations;
-	_Atomic int64_t live;	/* allocations that have not been freed */
+	atomic_flag lock;	/* of blocks; held for a few instructions */
+	struct block *blocks;	/* that have not been freed */
 	const char *wrong;	/* what did not hold */
 };
 
-/* alloc of the allocator; everything is aligned as malloc does it, or more. */
+static void lock(struct tester *t)
+{
+	while (atomic_flag_test_and_set_explicit(&t->lock, memory_order_acquire))
+		;
+}
+
+static void unlock(struct tester *t)
+{
+	atomic_flag_clear_explicit(&t->lock, memory_order_release);
+}
+
 static void *count_alloc(void *ctx, size_t size, size_t align)
 {
 	struct tester *t = ctx;
-	void *ptr = NULL;
+	size_t head;
+	void *base = NULL;
+	struct block *b;
 
+	if (align < _Alignof(struct block))
+		align = _Alignof(struct block);
+	head = (sizeof(struct block) + align - 1) / align * align;
 	if (atomic_load(&t->armed) && atomic_fetch_add(&t->allocations, 1) + 1 == t->point &&
 	    t->kind == ALLOC) {
 		t->hit = true;
 		return NULL;
 	}
-	if (posix_memalign(&ptr, align < sizeof(void *) ? sizeof(void *) : align, size) != 0)
+	if (posix_memalign(&base, align, head + size) != 0)
 		return NULL;
-	atomic_fetch_add(&t->live, 1);
-	return ptr;
+	b = (struct block *)((char *)base + head) - 1;
+	lock(t);
+	*b = (struct block){ .next = t->blocks, .base = base };
+	if (b->next)
+		b->next->prev = b;
+	t->blocks = b;
+	unlock(t);
+	return b + 1;
 }
 
 static void count_release(void *ctx, void *ptr, size_t size)
 {
 	struct tester *t = ctx;
+	struct block *b = ptr;
 
 	(void)size;
-	if (ptr)
-		atomic_fetch_sub(&t->live, 1);
-	free(ptr);
+	if (!b)
+		return;
+	b--;
+	lock(t);
+	if (b->next)
+		b->next->prev = b->prev;
+	if (b->prev)
+		b->prev->next = b->next;
+	else
+		t->blocks = b->next;
+	unlock(t);
+	free(b->base);
+}
+
+/* What a run has left behind; how much that was. */
+static int64_t free_rest(struct tester *t)
+{
+	int64_t n = 0;
+
+	for (; t->blocks; n++)
+		count_release(t, t->blocks + 1, 0);
+	return n;
 }
 
 LEAT_TASK_ERR(run_scenario, (struct tester *, t), (int *, ret_result))
@@ -123,23 +171,23 @@ static int run(struct tester *t, uint64_t seed, leat_test_report *report)
 		.allocator = { count_alloc, count_release, t },
 		.log = t->o.log,
 	};
+	int64_t left;
 	int r;
 
 	t->hit = false;
 	t->wrong = NULL;
 	atomic_store(&t->allocations, 0);
-	atomic_store(&t->live, 0);
 	r = leat_sim_run(&options, run_once, t, seed, 1, NULL);
 	atomic_store(&t->armed, false);
 	report->runs++;
+	left = free_rest(t);
 	if (r < 0) {
 		say(t, seed, t->wrong && r != -EDEADLK ? t->wrong : "the run ended with",
 		    r == -ENOTEMPTY ? 0 : r);
-	} else if (atomic_load(&t->live) != 0) {
+	} else if (left > 0) {
 		char text[64];
 
-		snprintf(text, sizeof(text), "%lld allocations are left",
-			 (long long)atomic_load(&t->live));
+		snprintf(text, sizeof(text), "%lld allocations are left", (long long)left);
 		say(t, seed, text, 0);
 		r = -EFAULT;
 	}
@@ -204,7 +252,7 @@ int leat_test_run(const leat_test_options *options, int (*scenario)(void *fixtur
 		  leat_test_report *ret_report)
 {
 	struct tester t = { .scenario = scenario, .check = check, .fixture = fixture,
-			    .fixture_size = fixture_size };
+			    .fixture_size = fixture_size, .lock = ATOMIC_FLAG_INIT };
 	leat_test_report report = { 0 };
 	void *first = malloc(fixture_size > 0 ? fixture_size : 1);
 	uint64_t seed;

@@ -94,9 +94,82 @@ static void pools()
 	expect(leat_pool_destroy(pool, nullptr) == 0, "end of a pool with states");
 }
 
+struct numbers {
+	int next;
+	long sum;
+};
+
+static int next_number(numbers *n, int *ret_n)
+{
+	*ret_n = n->next++;
+	return *ret_n < 10 ? 0 : LEAT_ECLOSED;
+}
+
+struct batch {
+	long *item;
+	size_t n;
+};
+
+static int add_batch(numbers *n, batch *b)
+{
+	for (size_t i = 0; i < b->n; i++)
+		n->sum += b->item[i];
+	return 0;
+}
+
+static void pipelines()
+{
+	numbers n = {};
+	leat_pipeline *p;
+	leat_flow(int) a;
+	leat_flow(long) b;
+	leat_flow(batch) c;
+
+	expect(leat_pipeline_make(&p, .live = 8) == 0, "pipeline");
+	expect(leat_pipeline_source(p, &a, &n, next_number, .name = "next") == 0, "source");
+	expect(leat_pipeline_map(p, a, &b, twice, .name = "twice", .mode = LEAT_STAGE_ORDERED,
+				 .workers = 2, .on_error = LEAT_ERROR_STOP, .window = 2) == 0, "map");
+	expect(leat_pipeline_batch(p, b, &c, .name = "batch", .items = 3, .wait = LEAT_S) == 0,
+	       "batch");
+	expect(leat_pipeline_sink_with(p, c, &n, add_batch, .name = "add",
+				       .mode = LEAT_STAGE_SERIAL, .on_error = LEAT_ERROR_STOP) == 0,
+	       "sink");
+	expect(leat_pipeline_run(p) == 0, "run");
+	expect(n.sum == 90, "sum of a pipeline");
+	expect(leat_pipeline_destroy(p, nullptr) == 0, "end of a pipeline");
+}
+
+static void fans()
+{
+	leat_chan(int) in[2] = { leat_chan_make(int, 3), leat_chan_make(int, 3) };
+	leat_chan(int) out = leat_chan_make(int, 0);
+	leat_group group;
+	leat_fan *fan;
+	int sum = 0;
+
+	expect(leat_group_init(&group, nullptr) == 0, "group");
+	expect(leat_merge(&fan, &group, in, 2, out, .name = "merge", .end = LEAT_FAN_ALL) == 0,
+	       "merge");
+	for (int i = 0; i < 6; i++)
+		expect(leat_send(in[i % 2], i) == 0, "send to a merge");
+	leat_close(in[0]);
+	leat_close(in[1]);
+	leat_range(v, out)
+		sum += v;
+	expect(sum == 15, "sum of a merge");
+	expect(leat_group_wait(&group) == 0, "wait for a merge");
+	leat_group_release(&group);
+	leat_fan_destroy(fan, nullptr);
+	leat_chan_unref(in[0]);
+	leat_chan_unref(in[1]);
+	leat_chan_unref(out);
+}
+
 static int body(void *)
 {
 	pools();
+	pipelines();
+	fans();
 	leat_chan(int) in = leat_chan_make(int, 2);
 	leat_chan(long) out = leat_chan_make(long, 0);
 	leat_group group;

@@ -26,6 +26,8 @@ int with_item(struct item *state, int *job);
 int begin(struct item *state, int worker);
 void end(struct item *state);
 void end_other(struct other *state);
+int pair_up(int *a, long *b, long *out);
+bool int_less(const int *a, const int *b);
 void drop_item(struct item *item);
 void drop_other(struct other *other);
 void use(leat_chan(int) ints, leat_chan(struct item *) items, leat_sender(int) tx,
@@ -61,6 +63,27 @@ CASES = [
     ("a drop function of another type",
      "(void)leat_chan_make_drop(struct item, 1, drop_item)",
      "(void)leat_chan_make_drop(struct item, 1, drop_other)"),
+    ("a stage of another type",
+     "leat_flow(int) a = 0; leat_flow(long) b; "
+     "(void)leat_pipeline_map((leat_pipeline *)0, a, &b, job_to_long, .name = \"n\")",
+     "leat_flow(long) a = 0; leat_flow(long) b; "
+     "(void)leat_pipeline_map((leat_pipeline *)0, a, &b, job_to_long, .name = \"n\")"),
+    ("a flow to a channel of another type",
+     "leat_flow(int) a = 0; (void)leat_pipeline_to((leat_pipeline *)0, a, ints, .name = \"n\")",
+     "leat_flow(long) a = 0; (void)leat_pipeline_to((leat_pipeline *)0, a, ints, .name = \"n\")"),
+    ("a flow from a channel of another type",
+     "leat_flow(int) a; (void)leat_pipeline_from((leat_pipeline *)0, &a, ints, .name = \"n\")",
+     "leat_flow(long) a; (void)leat_pipeline_from((leat_pipeline *)0, &a, ints, .name = \"n\")"),
+    ("a merge into another type",
+     "leat_fan *f; leat_chan(int) in[2] = { ints, ints }, out = 0; "
+     "(void)!leat_merge(&f, (leat_group *)0, in, 2, out, .name = \"n\")",
+     "leat_fan *f; leat_chan(int) in[2] = { ints, ints }; leat_chan(long) out = 0; "
+     "(void)!leat_merge(&f, (leat_group *)0, in, 2, out, .name = \"n\")"),
+    ("a pair of other types",
+     "leat_fan *f; leat_chan(long) b = 0, out = 0; "
+     "(void)!leat_zip(&f, (leat_group *)0, ints, b, out, pair_up, .name = \"n\")",
+     "leat_fan *f; leat_chan(long) b = 0, out = 0; "
+     "(void)!leat_zip(&f, (leat_group *)0, b, b, out, pair_up, .name = \"n\")"),
     ("a job of another type", "leat_pool(int) p = 0; (void)!leat_pool_submit(p, 1)",
      "leat_pool(int) p = 0; (void)!leat_pool_submit(p, i)"),
     ("a pool of another type", "leat_pool(int) p = 0; (void)p",

@@ -22,6 +22,7 @@ struct fixture {
 	enum leat_overflow overflow;
 	const leat_stage_options *stage;
 	bool batch, flat;
+	int kind;		/* of fan */
 };
 
 static struct fixture *begin(struct fixture *f)
@@ -84,7 +85,8 @@ static void everywhere(int (*scenario)(struct fixture *), struct fixture *f)
 {
 	leat_test_report report;
 
-	CHECK_EQ(leat_test_everywhere(LEAT_TEST_OPTIONS(.seeds = 3), scenario, check, f, &report), 0);
+	CHECK_EQ(leat_test_everywhere(LEAT_TEST_OPTIONS(.seeds = 3), scenario, check, f,
+				      &report), 0);
 	CHECK(report.cancelled > 0);
 	CHECK(report.refused > 0);
 }
@@ -256,6 +258,8 @@ TEST_PLAIN(pipelines)
 				 .gap_after = 1, .gap = LEAT_STAGE_GAP(struct box, mark_gap)) },
 		{ .stage = STAGE(.mode = LEAT_STAGE_KEYED, .workers = 3, .buffer = 2,
 				 .key = LEAT_STAGE_KEY(struct box, box_key)) },
+		{ .stage = STAGE(.mode = LEAT_STAGE_KEYED, .workers = 1, .buffer = 4,
+				 .key = LEAT_STAGE_KEY(struct box, box_key)) },
 		{ .stage = STAGE(.mode = LEAT_STAGE_SERIAL,
 				 .retry = LEAT_RETRY_OPTIONS(.attempts = 2, .backoff = LEAT_MS)) },
 		{ .stage = STAGE(.mode = LEAT_STAGE_PARALLEL, .workers = 2), .batch = true },
@@ -338,4 +342,119 @@ TEST_PLAIN(limits_loops_and_select)
 
 	everywhere(hold_permits, &f);
 	everywhere(wait_for_limits, &f);
+}
+
+/* Fan-out and fan-in: some of what comes in is never received. */
+LEAT_TASK(send_boxes, (leat_chan(struct box), to))
+{
+	for (int i = 0; i < ITEMS; i++) {
+		struct box box = new_box(i);
+
+		if (leat_send(to, box) < 0)
+			drop_box(&box);
+	}
+	leat_close(to);
+}
+
+LEAT_TASK(use_boxes, (leat_chan(struct box), from), (int, most))
+{
+	struct box box;
+
+	while (most-- > 0 && leat_recv(from, &box) == 0)
+		if (use_box(&box) < 0)
+			drop_box(&box);
+	leat_abandon(from);
+}
+
+static int clone_box(const struct box *box, struct box *ret_copy)
+{
+	*ret_copy = new_box(box->n);
+	return 0;
+}
+
+static bool box_less(const struct box *a, const struct box *b)
+{
+	return a->n < b->n;
+}
+
+static int join_boxes(struct box *a, struct box *b, struct box *ret_box)
+{
+	drop_box(b);
+	*ret_box = *a;
+	return 0;
+}
+
+#define FAN_DROP .drop = LEAT_FAN_DROP(struct box, drop_box)
+
+static int start_fan(leat_fan **fan, leat_group *g, int kind, leat_chan(struct box) *in,
+		     leat_chan(struct box) *out)
+{
+	switch (kind) {
+	case LEAT__FAN_MERGE:
+		return leat_merge(fan, g, in, 2, out[0], .end = LEAT_FAN_ALL, FAN_DROP);
+	case LEAT__FAN_ORDERED:
+		return leat_merge_ordered(fan, g, in, 2, out[0], box_less, FAN_DROP);
+	case LEAT__FAN_CONCAT:
+		return leat_concat(fan, g, in, 2, out[0], FAN_DROP);
+	case LEAT__FAN_ZIP:
+		return leat_zip(fan, g, in[0], in[1], out[0], join_boxes, FAN_DROP,
+				.drop_second = LEAT_FAN_DROP(struct box, drop_box),
+				.drop_out = LEAT_FAN_DROP(struct box, drop_box));
+	case LEAT__FAN_BALANCE:
+		return leat_balance(fan, g, in[0], out, 2, .end = LEAT_FAN_ALL, FAN_DROP);
+	case LEAT__FAN_BROADCAST:
+		return leat_broadcast(fan, g, in[0], out, 2, .end = LEAT_FAN_ALL,
+				      .clone = LEAT_FAN_CLONE(struct box, clone_box), FAN_DROP);
+	case LEAT__FAN_PARTITION:
+		return leat_partition(fan, g, in[0], out, 2, box_key, .end = LEAT_FAN_ANY,
+				      FAN_DROP);
+	default:
+		return leat_take(fan, g, in[0], out[0], 3, .name = "take", FAN_DROP);
+	}
+}
+
+static int fan_scenario(struct fixture *f)
+{
+	leat_chan(struct box) in[2], out[2];
+	bool two_in = f->kind <= LEAT__FAN_ZIP, made_all = true;
+	bool two_out = f->kind >= LEAT__FAN_BALANCE && f->kind <= LEAT__FAN_PARTITION;
+	leat_fan *fan = NULL;
+	leat_group group;
+	int r = -ENOMEM;
+
+	begin(f);
+	for (int i = 0; i < 2; i++) {
+		in[i] = leat_chan_make_drop(struct box, i, drop_box);
+		out[i] = leat_chan_make_drop(struct box, i, drop_box);
+		made_all &= in[i] && out[i];
+	}
+	leat_group_init(&group, NULL);
+	if (made_all)
+		r = start_fan(&fan, &group, f->kind, in, out);
+	for (int i = 0; i < 2 && r == 0; i++) {
+		if (i == 0 || two_in)
+			r = leat_go_in(&group, send_boxes, in[i]);
+		if (r == 0 && (i == 0 || two_out))
+			r = leat_go_in(&group, use_boxes, out[i], i == 0 ? 100 : 2);
+	}
+	if (r < 0)
+		leat_group_cancel(&group, r);
+	leat_group_wait(&group);
+	leat_group_release(&group);
+	f->has_ledger = fan != NULL;
+	leat_fan_destroy(fan, ledger_init(&f->ledger));
+	for (int i = 0; i < 2; i++) {
+		leat_chan_unref(in[i]);
+		leat_chan_unref(out[i]);
+	}
+	return r;
+}
+
+TEST_PLAIN(fan_out_and_fan_in)
+{
+	for (int kind = LEAT__FAN_MERGE; kind <= LEAT__FAN_TAKE; kind++) {
+		struct fixture f = { .kind = kind };
+
+		everywhere(fan_scenario, &f);
+	}
 }

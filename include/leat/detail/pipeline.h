@@ -114,12 +114,12 @@ template <class T, class B> constexpr size_t leat__batch_of()
 								   LEAT__FLOW_RET_T(rf) *), f), \
 				      .state = (s), __VA_ARGS__))
 #define LEAT__PIPELINE_FROM(p, rf, c, ...)                                    \
-	LEAT__PIPELINE_ADD((p), NULL, LEAT__FLOW_RET(rf),                      \
-			  LEAT__STAGE(.kind = LEAT__FROM,                     \
-				      LEAT__STAGE_SIZES(0, sizeof(LEAT__ELEM(c)) +     \
-						0 * sizeof((LEAT__FLOW_RET_T(rf) *)0 == \
-							   (LEAT__ELEM(c) *)0)), \
-				      .chan = LEAT__RX(c), __VA_ARGS__))
+	LEAT__PIPELINE_ADD((p), NULL, LEAT__FLOW_RET(rf),                     \
+			   LEAT__STAGE(.kind = LEAT__FROM,                    \
+				       LEAT__STAGE_SIZES(0, LEAT__SAME_SIZE(   \
+								    LEAT__ELEM(c), \
+								    LEAT__FLOW_RET_T(rf))), \
+				       .chan = LEAT__RX(c), __VA_ARGS__))
 #define LEAT__PIPELINE_MAP(p, f, rf, w, ...)                                  \
 	LEAT__PIPELINE_ADD((p), LEAT__FLOW_IN(f), LEAT__FLOW_RET(rf),          \
 			  LEAT__STAGE(.kind = LEAT__MAP, LEAT__STAGE_INOUT(f, rf), \
@@ -180,11 +180,10 @@ template <class T, class B> constexpr size_t leat__batch_of()
 								   LEAT__FLOW_T(f) *), w), \
 				      .state = (s), __VA_ARGS__))
 #define LEAT__PIPELINE_TO(p, f, c, ...)                                       \
-	LEAT__PIPELINE_ADD((p), LEAT__FLOW_IN(f), NULL,                        \
-			  LEAT__STAGE(.kind = LEAT__TO,                       \
-				      LEAT__STAGE_SIZES(sizeof(LEAT__FLOW_T(f)) +      \
-						0 * sizeof((LEAT__FLOW_T(f) *)0 ==  \
-							   (LEAT__ELEM(c) *)0), 0), \
-				      .chan = LEAT__TX(c), __VA_ARGS__))
+	LEAT__PIPELINE_ADD((p), LEAT__FLOW_IN(f), NULL,                       \
+			   LEAT__STAGE(.kind = LEAT__TO,                      \
+				       LEAT__STAGE_SIZES(LEAT__SAME_SIZE(LEAT__FLOW_T(f), \
+									 LEAT__ELEM(c)), 0), \
+				       .chan = LEAT__TX(c), __VA_ARGS__))
 
 #endif

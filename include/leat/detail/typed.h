@@ -52,6 +52,8 @@ struct leat__recv_only;
 #define LEAT__CPTR(c, ptr)                                                    \
 	((const void *)_Generic((ptr), LEAT__ELEM(c) *: (ptr), const LEAT__ELEM(c) *: (ptr)))
 #define LEAT__DROP(T, drop) ((void (*)(void *))_Generic((drop), void (*)(T *): (drop)))
+/* The size of T, if U is the same type. */
+#define LEAT__SAME_SIZE(T, U) (sizeof(T) + 0 * sizeof(_Generic((T *)0, U *: 1)))
 
 #else
 
@@ -73,6 +75,7 @@ template <class T> struct leat__value {
 };
 template <class T> void *leat__ptr(typename leat__same<T>::type *p) { return p; }
 template <class T> const void *leat__cptr(typename leat__same<T>::type const *p) { return p; }
+template <class T> constexpr size_t leat__same_size(T *, T *) { return sizeof(T); }
 template <class T> void (*leat__drop(void (*drop)(T *)))(void *)
 {
 	return (void (*)(void *))drop;
@@ -92,6 +95,7 @@ template <class T> void (*leat__drop(void (*drop)(T *)))(void *)
 #define LEAT__PTR(c, ptr) (leat__ptr<LEAT__ELEM(c)>(ptr))
 #define LEAT__CPTR(c, ptr) (leat__cptr<LEAT__ELEM(c)>(ptr))
 #define LEAT__DROP(T, drop) (leat__drop<T>(drop))
+#define LEAT__SAME_SIZE(T, U) leat__same_size((T *)nullptr, (U *)nullptr)
 
 #endif
 #endif

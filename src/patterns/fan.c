@@ -1,0 +1,278 @@
+/* What all pieces of fan-out and fan-in share: start, receive, send, end. */
+#include "patterns/fan.h"
+
+#include <string.h>
+
+#include <leat/extend.h>
+
+#include "patterns/options.h"
+
+static void add(_Atomic uint64_t *counter, int64_t n)
+{
+	/* Release: pairs with the acquire in leat_fan_ledger. */
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) +
+					       (uint64_t)n, memory_order_release);
+}
+
+static int received(struct leat_fan *f, size_t i, int r)
+{
+	if (r == 0) {
+		add(&f->received, 1);
+		add(&f->held, 1);
+	} else if (r == LEAT_ECLOSED && !f->in_gone[i]) {
+		f->in_gone[i] = true;
+		f->ins_left--;
+	}
+	return r;
+}
+
+int leat__fan_recv(struct leat_fan *f, size_t i, void *item)
+{
+	int r = leat_channel_recv(f->in[i], item, INT64_MIN);
+
+	if (r == -ETIMEDOUT) {
+		leat__meter_enter(&f->meter, LEAT_STAGE_STARVED);
+		r = leat_channel_recv(f->in[i], item, LEAT_FOREVER);
+		leat__meter_enter(&f->meter, LEAT_STAGE_BUSY);
+	}
+	return received(f, i, r);
+}
+
+int leat__fan_recv_any(struct leat_fan *f, void *item, size_t *ret_i)
+{
+	leat_case cases[LEAT_FAN_MAX];
+	int i;
+
+	/* A case without a channel is never ready. */
+	for (size_t k = 0; k < f->nins; k++)
+		cases[k] = leat_recv_case(f->in_gone[k] ? NULL : f->in[k], item, NULL);
+	leat__meter_enter(&f->meter, LEAT_STAGE_STARVED);
+	i = leat_select_cases(cases, f->nins);
+	leat__meter_enter(&f->meter, LEAT_STAGE_BUSY);
+	if (i < 0)
+		return i;
+	*ret_i = (size_t)i;
+	return received(f, (size_t)i, cases[i].status);
+}
+
+static int sent(struct leat_fan *f, size_t i, int r)
+{
+	if (r == LEAT_ECLOSED && !f->out_gone[i]) {
+		f->out_gone[i] = true;
+		f->outs_left--;
+	}
+	return r;
+}
+
+int leat__fan_send(struct leat_fan *f, size_t i, const void *item)
+{
+	int r;
+
+	if (f->out_gone[i])
+		return LEAT_ECLOSED;
+	r = leat_channel_send(f->out[i], item, INT64_MIN);
+	if (r == -ETIMEDOUT) {
+		leat__meter_enter(&f->meter, LEAT_STAGE_BLOCKED);
+		r = leat_channel_send(f->out[i], item, LEAT_FOREVER);
+		leat__meter_enter(&f->meter, LEAT_STAGE_BUSY);
+	}
+	return sent(f, i, r);
+}
+
+int leat__fan_send_any(struct leat_fan *f, const void *item)
+{
+	leat_case cases[LEAT_FAN_MAX];
+	int i, r = LEAT_ECLOSED;
+
+	while (r == LEAT_ECLOSED && f->outs_left > 0) {
+		for (size_t k = 0; k < f->nouts; k++)
+			cases[k] = leat_send_case(f->out_gone[k] ? NULL : f->out[k], item, NULL);
+		leat__meter_enter(&f->meter, LEAT_STAGE_BLOCKED);
+		i = leat_select_cases(cases, f->nouts);
+		leat__meter_enter(&f->meter, LEAT_STAGE_BUSY);
+		r = i < 0 ? i : sent(f, (size_t)i, cases[i].status);
+		if (r == LEAT_ECLOSED && !leat__fan_goes_on(f))
+			break;
+	}
+	return r;
+}
+
+void leat__fan_end(struct leat_fan *f, void *item, int r)
+{
+	if (r < 0 && f->o.drop)
+		f->o.drop(item);
+	leat__fan_count(f, r);
+}
+
+void leat__fan_count(struct leat_fan *f, int r)
+{
+	add(&f->held, -1);
+	add(r == 0		? &f->sent
+	    : r == LEAT_ECLOSED ? &f->unwanted
+	    : r == -ECANCELED	? &f->cancelled
+				: &f->failed, 1);
+}
+
+bool leat__fan_goes_on(const struct leat_fan *f)
+{
+	if (f->ins_left == 0 || f->outs_left == 0)
+		return false;
+	return f->o.end != LEAT_FAN_ANY || (f->ins_left == f->nins && f->outs_left == f->nouts);
+}
+
+static int run(struct leat_fan *f)
+{
+	static int (*const piece[])(struct leat_fan *) = {
+		leat__fan_merge, leat__fan_merge_ordered, leat__fan_concat, leat__fan_zip,
+		leat__fan_balance, leat__fan_broadcast, leat__fan_partition, leat__fan_take,
+	};
+
+	return piece[f->o.kind](f);
+}
+
+static int run_task(void *args)
+{
+	struct leat_fan *f = *(struct leat_fan **)args;
+	int r;
+
+	leat__meter_enter(&f->meter, LEAT_STAGE_BUSY);
+	r = run(f);
+	for (size_t i = 0; i < f->nins; i++)
+		leat_channel_abandon(f->in[i]);
+	for (size_t i = 0; i < f->nouts; i++)
+		leat_channel_close(f->out[i]);
+	leat__meter_stop(&f->meter);
+	atomic_store(&f->ended, leat_now());
+	return r == LEAT_ECLOSED ? 0 : r;
+}
+
+static const leat_task_type fan_type = { "fan", run_task, sizeof(struct leat_fan *) };
+
+#define BAD(ok, ...) OPTION("leat_fan", ok, __VA_ARGS__)
+
+static int check_options(const leat_fan_options *o, size_t nins, size_t nouts)
+{
+	bool ends = o->kind == LEAT__FAN_MERGE || o->kind == LEAT__FAN_BALANCE ||
+		    o->kind == LEAT__FAN_BROADCAST || o->kind == LEAT__FAN_PARTITION;
+
+	BAD(nins > 0 && nins <= LEAT_FAN_MAX, "%zu inputs; it must be 1 to %d", nins, LEAT_FAN_MAX);
+	BAD(nouts > 0 && nouts <= LEAT_FAN_MAX, "%zu outputs; it must be 1 to %d", nouts,
+	    LEAT_FAN_MAX);
+	BAD(o->item_size <= LEAT_FAN_ITEM_MAX && o->out_size <= LEAT_FAN_ITEM_MAX &&
+		    (o->kind != LEAT__FAN_ZIP || o->n <= LEAT_FAN_ITEM_MAX),
+	    "an item has more than %d bytes; send a pointer", LEAT_FAN_ITEM_MAX);
+	BAD(!ends || o->end == LEAT_FAN_ALL || o->end == LEAT_FAN_ANY,
+	    "end is %d; give LEAT_FAN_ALL or LEAT_FAN_ANY", (int)o->end);
+	BAD(ends || o->end == 0, "end is %d, but this piece has one end", (int)o->end);
+	BAD(o->kind == LEAT__FAN_BROADCAST || !o->clone, "clone is given, but nothing is copied");
+	BAD(o->kind != LEAT__FAN_BROADCAST || !o->drop || o->clone,
+	    "drop is given without clone; copies of the bytes would be dropped twice");
+	BAD(o->kind == LEAT__FAN_ZIP || (!o->drop_second && !o->drop_out),
+	    "drop_second or drop_out is given; they are for zip");
+	return 0;
+}
+
+/* A cycle, or a channel twice: it would be closed twice. */
+static int check_channels(const struct leat_fan *f)
+{
+	for (size_t i = 0; i < f->nins; i++)
+		BAD(f->in[i], "input %zu is NULL", i);
+	for (size_t k = 0; k < f->nouts; k++) {
+		BAD(f->out[k], "output %zu is NULL", k);
+		for (size_t i = 0; i < f->nins; i++)
+			BAD(f->out[k] != f->in[i], "a cycle: output %zu is input %zu", k, i);
+		for (size_t i = 0; i < k; i++)
+			BAD(f->out[k] != f->out[i], "output %zu is output %zu", k, i);
+	}
+	return 0;
+}
+
+static void release(struct leat_fan *f)
+{
+	for (size_t i = 0; i < f->nins; i++)
+		leat_channel_unref(f->in[i]);
+	for (size_t i = 0; i < f->nouts; i++)
+		leat_channel_unref(f->out[i]);
+	leat_free(f, sizeof(*f));
+}
+
+int leat_fan_start(leat_fan **ret_fan, leat_group *group, const void *ins, size_t nins,
+		   const void *outs, size_t nouts, const leat_fan_options *options)
+{
+	struct leat_fan *f;
+	int r;
+
+	if (!options || options->size != sizeof(*options))
+		leat_misuse(__func__, options, "the size is not set; use leat_merge, ...");
+	*ret_fan = NULL;
+	r = check_options(options, nins, nouts);
+	if (r < 0)
+		return r;
+	f = leat_alloc(sizeof(*f));
+	if (!f)
+		return -ENOMEM;
+	memset(f, 0, sizeof(*f));
+	f->o = *options;
+	/* Typed handles are pointers of other types. */
+	memcpy(f->in, ins, nins * sizeof(f->in[0]));
+	memcpy(f->out, outs, nouts * sizeof(f->out[0]));
+	f->nins = f->ins_left = nins;
+	f->nouts = f->outs_left = nouts;
+	r = check_channels(f);
+	if (r < 0) {
+		leat_free(f, sizeof(*f));
+		return r;
+	}
+	for (size_t i = 0; i < nins; i++)
+		leat_channel_ref(f->in[i]);
+	for (size_t i = 0; i < nouts; i++)
+		leat_channel_ref(f->out[i]);
+	atomic_store(&f->began, leat_now());
+	r = leat_spawn(group ? group : leat_group_current(), &fan_type, &f,
+		       LEAT_TASK_OPTIONS(.name = f->o.name));
+	if (r < 0)
+		release(f);
+	else
+		*ret_fan = f;
+	return r;
+}
+
+int leat_fan_ledger(leat_fan *f, leat_ledger *ret_ledger)
+{
+	leat_ledger l = { .size = ret_ledger->size };
+
+	if (l.size < sizeof(l.size))
+		return -EINVAL;
+	/* The ends first: see leat/ledger.h. */
+	l.out = atomic_load_explicit(&f->sent, memory_order_acquire);
+	l.dropped[LEAT_DROPPED_UNWANTED] = atomic_load_explicit(&f->unwanted, memory_order_acquire);
+	l.failed = atomic_load_explicit(&f->failed, memory_order_acquire);
+	l.cancelled = atomic_load_explicit(&f->cancelled, memory_order_acquire);
+	l.in_flight = atomic_load_explicit(&f->held, memory_order_acquire);
+	l.in = atomic_load_explicit(&f->received, memory_order_acquire);
+	memcpy(ret_ledger, &l, l.size < sizeof(l) ? l.size : sizeof(l));
+	return 0;
+}
+
+void leat_fan_stats(leat_fan *f, leat_stage_stats *ret_stats)
+{
+	leat_stage_stats s = { .size = sizeof(s), .name = f->o.name, .workers = 1 };
+	int64_t ended = atomic_load(&f->ended), now = ended != 0 ? ended : leat_now();
+
+	s.elapsed = now - atomic_load(&f->began);
+	s.items = atomic_load(&f->received);
+	(void)leat__meter_read(&f->meter, &s, now);
+	leat__stats_finish(&s, &f->none, &f->none);
+	*ret_stats = s;
+}
+
+void leat_fan_destroy(leat_fan *f, leat_ledger *ret_ledger)
+{
+	if (!f)
+		return;
+	if (atomic_load(&f->ended) == 0)
+		leat_misuse(__func__, f, "it still runs; wait for its group first");
+	if (ret_ledger)
+		(void)leat_fan_ledger(f, ret_ledger);
+	release(f);
+}

@@ -1,0 +1,108 @@
+/* From one channel to several: balance, broadcast, partition; and take. */
+#include "patterns/fan.h"
+
+#include <string.h>
+
+#include <leat/extend.h>
+
+int leat__fan_balance(struct leat_fan *f)
+{
+	int r = 0;
+	LEAT__FAN_ITEM(item);
+
+	while (leat__fan_goes_on(f) && (r = leat__fan_recv(f, 0, item)) == 0) {
+		r = leat__fan_send_any(f, item);
+		leat__fan_end(f, item, r);
+	}
+	return r;
+}
+
+static int copy_to(struct leat_fan *f, size_t i, const void *item)
+{
+	int r = 0;
+	LEAT__FAN_ITEM(copy);
+
+	if (f->out_gone[i])
+		return LEAT_ECLOSED;
+	if (f->o.clone)
+		r = f->o.clone(item, copy);
+	else
+		memcpy(copy, item, f->o.item_size);
+	if (r < 0)
+		return r;
+	r = leat__fan_send(f, i, copy);
+	if (r < 0 && f->o.drop)
+		f->o.drop(copy);
+	return r;
+}
+
+/* Copies to all but the last, which gets the item itself. */
+static int send_to_all(struct leat_fan *f, void *item)
+{
+	size_t last = f->nouts;
+	int r, sent = 0;
+
+	while (last > 0 && f->out_gone[last - 1])
+		last--;
+	for (size_t i = 0; i + 1 < last; i++) {
+		r = copy_to(f, i, item);
+		if (r < 0 && r != LEAT_ECLOSED) {
+			leat__fan_end(f, item, r);
+			return r;
+		}
+		sent += r == 0;
+	}
+	r = last > 0 ? leat__fan_send(f, last - 1, item) : LEAT_ECLOSED;
+	/* It has arrived somewhere, though the last did not want it. */
+	if (r == LEAT_ECLOSED && sent > 0) {
+		if (f->o.drop)
+			f->o.drop(item);
+		r = 0;
+	}
+	leat__fan_end(f, item, r);
+	return r;
+}
+
+int leat__fan_broadcast(struct leat_fan *f)
+{
+	int r = 0;
+	LEAT__FAN_ITEM(item);
+
+	while (leat__fan_goes_on(f) && (r = leat__fan_recv(f, 0, item)) == 0) {
+		r = send_to_all(f, item);
+		if (r < 0 && r != LEAT_ECLOSED)
+			break;
+	}
+	return r;
+}
+
+int leat__fan_partition(struct leat_fan *f)
+{
+	uint64_t key;
+	int r = 0;
+	LEAT__FAN_ITEM(item);
+
+	while (leat__fan_goes_on(f) && (r = leat__fan_recv(f, 0, item)) == 0) {
+		key = ((uint64_t (*)(const void *))f->o.fn)(item);
+		r = leat__fan_send(f, key % f->nouts, item);
+		leat__fan_end(f, item, r);
+		if (r == -ECANCELED)
+			break;
+	}
+	return r;
+}
+
+int leat__fan_take(struct leat_fan *f)
+{
+	int r = 0;
+	LEAT__FAN_ITEM(item);
+
+	for (uint64_t i = 0; i < f->o.n && leat__fan_goes_on(f); i++) {
+		r = leat__fan_recv(f, 0, item);
+		if (r < 0)
+			break;
+		r = leat__fan_send(f, 0, item);
+		leat__fan_end(f, item, r);
+	}
+	return r;
+}

@@ -1,0 +1,310 @@
+/* Fan-out and fan-in: each piece, its ends, its options; cancel.c cancels them everywhere. */
+#include "patterns.h"
+
+#include <leat/leat.h>
+
+enum { N = 60 };
+
+/* from, from + step, ... below N */
+LEAT_TASK(send_some, (leat_chan(int), to), (int, from), (int, step))
+{
+	for (int i = from; i < N; i += step)
+		if (leat_send(to, i) < 0)
+			return;
+	leat_close(to);
+}
+
+struct got {
+	int n, item[2 * N];
+};
+
+LEAT_TASK(receive, (leat_chan(int), from), (struct got *, got), (int, most))
+{
+	int v;
+
+	while (got->n < most && leat_recv(from, &v) == 0)
+		got->item[got->n++] = v;
+	leat_abandon(from);
+}
+
+struct piece {
+	leat_chan(int) in[3], out[3];
+	struct got got[3];
+	leat_group group;
+	leat_fan *fan;
+	leat_ledger ledger;
+};
+
+static void begin(struct piece *p, int nins, int nouts)
+{
+	*p = (struct piece){ 0 };
+	CHECK_EQ(leat_group_init(&p->group, LEAT_GROUP_OPTIONS(.join = LEAT_JOIN_ALL_DONE)), 0);
+	for (int i = 0; i < 3; i++) {
+		p->in[i] = leat_chan_make(int, i);
+		p->out[i] = leat_chan_make(int, i);
+	}
+	for (int i = 0; i < nins; i++)
+		CHECK_EQ(leat_go_in(&p->group, send_some, p->in[i], i, nins), 0);
+	for (int i = 0; i < nouts; i++)
+		CHECK_EQ(leat_go_in(&p->group, receive, p->out[i], &p->got[i], 2 * N), 0);
+}
+
+static int finish(struct piece *p)
+{
+	int r = leat_group_wait(&p->group);
+
+	leat_group_release(&p->group);
+	leat_fan_destroy(p->fan, ledger_init(&p->ledger));
+	check_at_rest(&p->ledger);
+	for (int i = 0; i < 3; i++) {
+		leat_chan_unref(p->in[i]);
+		leat_chan_unref(p->out[i]);
+	}
+	return r;
+}
+
+static bool has_all(const struct got *got, int n)
+{
+	bool seen[N] = { 0 };
+
+	for (int i = 0; i < got->n; i++)
+		seen[got->item[i]] = true;
+	for (int i = 0; i < n; i++)
+		if (!seen[i])
+			return false;
+	return got->n == n;
+}
+
+static bool is_sorted(const struct got *got)
+{
+	for (int i = 1; i < got->n; i++)
+		if (got->item[i - 1] > got->item[i])
+			return false;
+	return true;
+}
+
+TEST_BOTH(merge_takes_all, 30)
+{
+	struct piece p;
+
+	begin(&p, 3, 1);
+	CHECK_EQ(leat_merge(&p.fan, &p.group, p.in, 3, p.out[0], .end = LEAT_FAN_ALL), 0);
+	CHECK_EQ(finish(&p), 0);
+	CHECK(has_all(&p.got[0], N));
+	CHECK_EQ(p.ledger.out, N);
+}
+
+TEST_SIM(merge_ends_with_the_first, 30)
+{
+	struct piece p;
+
+	begin(&p, 0, 1);
+	leat_close(p.in[1]);
+	CHECK_EQ(leat_merge(&p.fan, &p.group, p.in, 3, p.out[0], .end = LEAT_FAN_ANY), 0);
+	CHECK_EQ(finish(&p), 0);
+	CHECK_EQ(p.ledger.in, 0);
+}
+
+static bool less(const int *a, const int *b)
+{
+	return *a < *b;
+}
+
+TEST_BOTH(merge_of_sorted_is_sorted, 30)
+{
+	struct piece p;
+
+	begin(&p, 3, 1);
+	CHECK_EQ(leat_merge_ordered(&p.fan, &p.group, p.in, 3, p.out[0], less, .name = "m"), 0);
+	CHECK_EQ(finish(&p), 0);
+	CHECK(has_all(&p.got[0], N));
+	CHECK(is_sorted(&p.got[0]));
+}
+
+TEST_BOTH(concat_is_one_after_the_other, 30)
+{
+	struct piece p;
+
+	begin(&p, 3, 1);
+	CHECK_EQ(leat_concat(&p.fan, &p.group, p.in, 3, p.out[0], .name = "concat"), 0);
+	CHECK_EQ(finish(&p), 0);
+	CHECK(has_all(&p.got[0], N));
+	for (int i = 0; i < N; i++)
+		CHECK_EQ(p.got[0].item[i], 3 * (i % (N / 3)) + i / (N / 3));
+}
+
+static int add(int *a, int *b, int *ret_sum)
+{
+	if (*a == 40)
+		return -EDOM;
+	*ret_sum = *a + *b;
+	return 0;
+}
+
+TEST_BOTH(zip_pairs_until_one_ends, 30)
+{
+	struct piece p;
+
+	begin(&p, 0, 1);
+	CHECK_EQ(leat_go_in(&p.group, send_some, p.in[0], 0, 3), 0);
+	CHECK_EQ(leat_go_in(&p.group, send_some, p.in[1], 1, 6), 0);
+	CHECK_EQ(leat_zip(&p.fan, &p.group, p.in[0], p.in[1], p.out[0], add, .name = "zip"), 0);
+	CHECK_EQ(finish(&p), 0);
+	CHECK_EQ(p.got[0].n, 10);
+	for (int i = 0; i < p.got[0].n; i++)
+		CHECK_EQ(p.got[0].item[i], 9 * i + 1);
+	CHECK_EQ(p.ledger.out, 10);
+	CHECK_EQ(p.ledger.dropped[LEAT_DROPPED_UNWANTED], 1);
+}
+
+TEST_BOTH(an_error_of_a_function_arrives, 30)
+{
+	struct piece p;
+
+	begin(&p, 0, 1);
+	CHECK_EQ(leat_go_in(&p.group, send_some, p.in[0], 0, 1), 0);
+	CHECK_EQ(leat_go_in(&p.group, send_some, p.in[1], 0, 1), 0);
+	CHECK_EQ(leat_zip(&p.fan, &p.group, p.in[0], p.in[1], p.out[0], add, .name = "zip"), 0);
+	CHECK_EQ(finish(&p), -EDOM);
+	CHECK_EQ(p.got[0].n, 40);
+	CHECK_EQ(p.ledger.failed, 1);
+}
+
+TEST_BOTH(balance_gives_each_item_once, 30)
+{
+	struct piece p;
+	struct got all = { 0 };
+
+	begin(&p, 1, 3);
+	CHECK_EQ(leat_balance(&p.fan, &p.group, p.in[0], p.out, 3, .end = LEAT_FAN_ALL), 0);
+	CHECK_EQ(finish(&p), 0);
+	for (int k = 0; k < 3; k++) {
+		CHECK(p.got[k].n > 0);
+		for (int i = 0; i < p.got[k].n; i++)
+			all.item[all.n++] = p.got[k].item[i];
+	}
+	CHECK(has_all(&all, N));
+}
+
+/* One goes early: the others get the rest; or all end. */
+static void one_goes(struct piece *p, enum leat_fan_end end)
+{
+	begin(p, 1, 2);
+	CHECK_EQ(leat_go_in(&p->group, receive, p->out[2], &p->got[2], 5), 0);
+	CHECK_EQ(leat_broadcast(&p->fan, &p->group, p->in[0], p->out, 3, .end = end), 0);
+	CHECK_EQ(finish(p), 0);
+	CHECK_EQ(p->got[2].n, 5);
+}
+
+TEST_BOTH(broadcast_gives_all_to_each, 30)
+{
+	struct piece p;
+
+	one_goes(&p, LEAT_FAN_ALL);
+	CHECK(has_all(&p.got[0], N) && is_sorted(&p.got[0]));
+	CHECK(has_all(&p.got[1], N) && is_sorted(&p.got[1]));
+	CHECK_EQ(p.ledger.out, N);
+}
+
+TEST_BOTH(broadcast_ends_with_the_first, 30)
+{
+	struct piece p;
+
+	one_goes(&p, LEAT_FAN_ANY);
+	CHECK(p.got[0].n >= 5 && p.got[0].n <= 10);
+}
+
+static uint64_t tens(const int *n)
+{
+	return (uint64_t)(*n / 10);
+}
+
+TEST_BOTH(partition_is_by_key, 30)
+{
+	struct piece p;
+
+	begin(&p, 1, 3);
+	CHECK_EQ(leat_partition(&p.fan, &p.group, p.in[0], p.out, 3, tens, .end = LEAT_FAN_ALL), 0);
+	CHECK_EQ(finish(&p), 0);
+	for (int k = 0; k < 3; k++) {
+		CHECK_EQ(p.got[k].n, N / 3);
+		CHECK(is_sorted(&p.got[k]));
+		for (int i = 0; i < p.got[k].n; i++)
+			CHECK_EQ(p.got[k].item[i] / 10 % 3, k);
+	}
+}
+
+TEST_BOTH(take_ends_what_is_above, 30)
+{
+	struct piece p;
+
+	begin(&p, 1, 1);
+	CHECK_EQ(leat_take(&p.fan, &p.group, p.in[0], p.out[0], 7, .name = "take"), 0);
+	CHECK_EQ(finish(&p), 0);
+	CHECK(has_all(&p.got[0], 7));
+	CHECK_EQ(p.ledger.in, 7);
+}
+
+TEST_SIM(time_is_attributed, 3)
+{
+	struct piece p;
+	leat_stage_stats s;
+
+	begin(&p, 0, 1);
+	CHECK_EQ(leat_merge(&p.fan, &p.group, p.in, 3, p.out[0], .end = LEAT_FAN_ANY), 0);
+	CHECK_EQ(leat_sleep(LEAT_S), 0);
+	leat_fan_stats(p.fan, &s);
+	CHECK_EQ(s.workers, 1);
+	CHECK(s.time[LEAT_STAGE_STARVED] > 99 * s.elapsed / 100);
+	leat_close(p.in[0]);
+	CHECK_EQ(finish(&p), 0);
+}
+
+static void refused(const char *text, int r)
+{
+	CHECK_EQ(r, -EINVAL);
+	if (!strstr(logged, text))
+		test_fail(__FILE__, __LINE__, "\"%s\" does not name \"%s\"", logged, text);
+}
+
+static int copy(const int *from, int *to)
+{
+	*to = *from;
+	return 0;
+}
+
+static void drop(int *n)
+{
+	(void)n;
+}
+
+TEST_WITH(bad_options, .log = log_line)
+{
+	leat_chan(int) in[2] = { leat_chan_make(int, 0), leat_chan_make(int, 0) };
+	leat_chan(int) out[2] = { leat_chan_make(int, 0), NULL };
+	leat_fan *fan;
+
+	refused("end is 0", leat_merge(&fan, NULL, in, 2, out[0], .name = "m"));
+	refused("end is 9", leat_balance(&fan, NULL, in[0], out, 1, .end = 9));
+	refused("end is 1", leat_concat(&fan, NULL, in, 2, out[0], .end = LEAT_FAN_ALL));
+	refused("0 inputs", leat_merge(&fan, NULL, in, 0, out[0], .end = LEAT_FAN_ALL));
+	refused("0 outputs", leat_balance(&fan, NULL, in[0], out, 0, .end = LEAT_FAN_ALL));
+	refused("output 1 is NULL", leat_balance(&fan, NULL, in[0], out, 2, .end = LEAT_FAN_ALL));
+	refused("a cycle: output 0 is input 1",
+		leat_merge(&fan, NULL, in, 2, in[1], .end = LEAT_FAN_ALL));
+	out[1] = out[0];
+	refused("output 1 is output 0",
+		leat_balance(&fan, NULL, in[0], out, 2, .end = LEAT_FAN_ALL));
+	refused("clone is given", leat_take(&fan, NULL, in[0], out[0], 1,
+					    .clone = LEAT_FAN_CLONE(int, copy)));
+	refused("drop is given without clone",
+		leat_broadcast(&fan, NULL, in[0], out, 1, .end = LEAT_FAN_ALL,
+			       .drop = LEAT_FAN_DROP(int, drop)));
+	refused("drop_second", leat_take(&fan, NULL, in[0], out[0], 1,
+					 .drop_second = LEAT_FAN_DROP(int, drop)));
+	CHECK(!fan);
+	leat_fan_destroy(NULL, NULL);
+	leat_chan_unref(in[0]);
+	leat_chan_unref(in[1]);
+	leat_chan_unref(out[0]);
+}
