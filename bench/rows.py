@@ -40,8 +40,8 @@ def one(text, metric, unit, target=None):
     return Row(text + ", 1 worker", metric, 1, False, unit, target)
 
 
-def core(text, metric, unit, target=None):
-    return Row(text + ", 1 core", metric, 1, True, unit, target)
+def core(text, metric, unit, target=None, instead=None):
+    return Row(text + ", 1 core", metric, 1, True, unit, target, instead)
 
 
 def two(text, metric, unit, target=None, instead=None):

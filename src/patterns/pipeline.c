@@ -281,6 +281,14 @@ static int check_whole(struct leat_pipeline *p)
 	return 0;
 }
 
+/* A source that has been told to stop before it was started makes nothing. */
+static int start_source(struct leat_pipeline *p)
+{
+	int r = leat__stage_start(p->source);
+
+	return r == -ECANCELED && leat__pipeline_how(p) == LEAT__SHUT ? 0 : r;
+}
+
 int leat_pipeline_start(leat_pipeline *p)
 {
 	int r;
@@ -294,8 +302,10 @@ int leat_pipeline_start(leat_pipeline *p)
 		return r;
 	p->started = true;
 	/* From the sink up: what comes in finds who takes it. */
-	for (struct leat_stage *s = p->sink; s && r == 0; s = s->up)
+	for (struct leat_stage *s = p->sink; s != p->source && r == 0; s = s->up)
 		r = leat__stage_start(s);
+	if (r == 0)
+		r = start_source(p);
 	if (r < 0)
 		leat__pipeline_halt(p, LEAT__ABORTED, r);
 	return r;
@@ -348,6 +358,9 @@ int leat_pipeline_wait(leat_pipeline *p)
 		(void)leat_group_wait(&p->group);
 		for (struct leat_stage *s = p->first; s; s = s->next)
 			leat__stage_drain(s);
+		/* As its task has done, if there was one. */
+		if (p->source->o.kind == LEAT__FROM)
+			leat_channel_abandon(p->source->o.chan);
 		p->waited = true;
 	}
 	return leat__pipeline_how(p) == LEAT__ABORTED ? atomic_load(&p->error) : 0;

@@ -689,6 +689,38 @@ TEST_BOTH(shutdown_lets_through_what_is_live, 50)
 	CHECK_EQ(ledger.out, ledger.in);
 }
 
+TEST_BOTH(shutdown_and_abort_before_the_start, 5)
+{
+	leat_chan(int) from = leat_chan_make(int, 1), to = leat_chan_make(int, 1);
+	leat_ledger ledger;
+	leat_pipeline *p;
+	leat_flow(int) a;
+	int v;
+
+	for (int cause = 0; cause >= -EPERM; cause -= EPERM) {
+		CHECK_EQ(leat_pipeline_make(&p, .live = 16), 0);
+		leat_pipeline_from(p, &a, from, .name = "from");
+		leat_pipeline_to(p, a, to, .name = "to");
+		if (cause == 0)
+			leat_pipeline_shutdown(p);
+		else
+			leat_pipeline_abort(p, cause);
+		CHECK_EQ(leat_pipeline_run(p), cause);
+		CHECK_EQ(leat_pipeline_destroy(p, ledger_init(&ledger)), cause);
+		check_at_rest(&ledger);
+		CHECK_EQ(ledger.in, 0);
+		/* Both sides are told. */
+		CHECK_EQ(leat_send(from, 1), LEAT_ECLOSED);
+		CHECK_EQ(leat_recv(to, &v), LEAT_ECLOSED);
+		leat_chan_unref(from);
+		leat_chan_unref(to);
+		from = leat_chan_make(int, 1);
+		to = leat_chan_make(int, 1);
+	}
+	leat_chan_unref(from);
+	leat_chan_unref(to);
+}
+
 TEST_BOTH(abort_drops_what_is_live, 50)
 {
 	struct range range = { 7, INT_MAX };
