@@ -17,6 +17,7 @@
 #include <leat/net.h>
 #include <leat/fan.h>
 #include <leat/file.h>
+#include <leat/flight.h>
 #include <leat/stats.h>
 #include <leat/stream.h>
 #include <leat/process.h>

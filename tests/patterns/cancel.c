@@ -344,6 +344,60 @@ TEST_PLAIN(limits_loops_and_select)
 	everywhere(wait_for_limits, &f);
 }
 
+/* Singleflight: a box for each who gets a result, and that of the run. */
+static int load_box(int *n, struct box *ret_box)
+{
+	int r = leat_sleep(LEAT_US);
+
+	if (r < 0)
+		return r;
+	*ret_box = new_box(*n);
+	return 0;
+}
+
+static int clone_box(const struct box *box, struct box *ret_copy)
+{
+	*ret_copy = new_box(box->n);
+	return 0;
+}
+
+LEAT_TASK(ask_for_box, (leat_flight(struct box), flight), (int, n))
+{
+	struct box box;
+
+	if (leat_flight_do(flight, n % 2 ? "odd" : "even", load_box, &n, &box, LEAT_FOREVER) < 0)
+		return;
+	if (use_box(&box) < 0)
+		drop_box(&box);
+}
+
+static int flight_scenario(struct fixture *f)
+{
+	leat_flight(struct box) flight;
+	leat_group group;
+	int r;
+
+	begin(f);
+	r = leat_flight_make(&flight, .clone = LEAT_FLIGHT_CLONE(struct box, clone_box),
+			     .drop = LEAT_FLIGHT_DROP(struct box, drop_box));
+	if (r < 0)
+		return r;
+	leat_group_init(&group, NULL);
+	for (int i = 0; i < ITEMS && r == 0; i++)
+		r = leat_go_in(&group, ask_for_box, flight, i);
+	leat_group_wait(&group);
+	leat_group_release(&group);
+	leat_flight_destroy(flight);
+	return r;
+}
+
+TEST_PLAIN(flights)
+{
+	struct fixture f = { 0 };
+
+	everywhere(flight_scenario, &f);
+}
+
 /* Fan-out and fan-in: some of what comes in is never received. */
 LEAT_TASK(send_boxes, (leat_chan(struct box), to))
 {
@@ -364,12 +418,6 @@ LEAT_TASK(use_boxes, (leat_chan(struct box), from), (int, most))
 		if (use_box(&box) < 0)
 			drop_box(&box);
 	leat_abandon(from);
-}
-
-static int clone_box(const struct box *box, struct box *ret_copy)
-{
-	*ret_copy = new_box(box->n);
-	return 0;
 }
 
 static bool box_less(const struct box *a, const struct box *b)

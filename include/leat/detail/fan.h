@@ -21,7 +21,8 @@ enum leat__fan_kind {
 	(&(const leat_fan_options){ .size = sizeof(leat_fan_options), __VA_ARGS__ })
 #define LEAT__FAN_FN(type, fn) ((leat_fan_fn *)_Generic((fn), type: (fn)))
 #define LEAT__FAN_CLONE(T, fn)                                                \
-	((int (*)(const void *, void *))LEAT__FAN_FN(int (*)(const T *, T *), fn))
+	((int (*)(const void *, void *))LEAT__FAN_FN( \
+		int (*)(const __typeof__(T) *, __typeof__(T) *), fn))
 /* Two handles as an array, for the enclosing block. */
 #define LEAT__FAN_PAIR(a, b) ((leat_channel *[]){ LEAT__RX(a), LEAT__RX(b) })
 #define LEAT__FAN_ONE(c) ((leat_channel *[]){ c })

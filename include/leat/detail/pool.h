@@ -37,7 +37,7 @@ struct leat__pool_tag;
 #define LEAT__POOL_FINI(s, fn) \
 	((void (*)(void *))LEAT__POOL_FN(void (*)(LEAT__STATE(s) *), fn))
 #define LEAT__POOL_KEY(J, fn) \
-	((uint64_t (*)(const void *))LEAT__POOL_FN(uint64_t (*)(const J *), fn))
+	((uint64_t (*)(const void *))LEAT__POOL_FN(uint64_t (*)(const __typeof__(J) *), fn))
 #define LEAT__POOL_FAILED(J, fn) ((void (*)(void *, int))LEAT__POOL_FN(void (*)(J *, int), fn))
 
 #else
