@@ -34,6 +34,7 @@
 
 #include <leat/chan.h>
 #include <leat/ledger.h>
+#include <leat/stats.h>
 
 /* What a submit does when the queue is full. */
 enum leat_overflow {
@@ -212,6 +213,13 @@ LEAT_API void leat_pool_go_on(leat_pool_raw *pool);
 /* Fills *ledger up to ledger->size.  0, or -EINVAL: the size is not set.  Never blocks. */
 LEAT_API int leat_pool_get_ledger(leat_pool_raw *pool, leat_ledger *ledger);
 #define leat_pool_ledger(pool, ledger) leat_pool_get_ledger(LEAT__POOL_RAW(pool), (ledger))
+
+/*
+ * Attribution (leat/stats.h): fills *stats up to stats->size.  Limited is paused; elapsed and the
+ * shares are for as many workers as it has now.  0, or -EINVAL: the size is not set.  Never blocks.
+ */
+LEAT_API int leat_pool_get_stats(leat_pool_raw *pool, leat_stage_stats *stats);
+#define leat_pool_stats(pool, stats) leat_pool_get_stats(LEAT__POOL_RAW(pool), (stats))
 
 LEAT_END_DECLS
 

@@ -120,6 +120,7 @@ int leat_pool_create(leat_pool_raw **ret_pool, const leat_pool_options *options)
 	memset(pool, 0, sizeof(*pool));
 	pool->o = *options;
 	pool->workers = options->workers;
+	pool->began = leat_now();
 	pool->caller.shared = true;
 	atomic_init(&pool->refs, 1);
 	atomic_store(&pool->limit, options->workers);
@@ -305,6 +306,8 @@ static void set_limit(struct leat_pool *pool, int limit)
 {
 	atomic_store(&pool->limit, limit);
 	leat__pool_update_open(pool);
+	for (struct leat__pool_worker *w = pool->idle; w; w = w->next_idle)
+		leat__meter_enter(&w->meter, leat__pool_idle_state(pool));
 	leat_mutex_unlock(&pool->lock);
 	for (int i = 0; i < limit && leat__pool_has_jobs(pool); i++)
 		leat__pool_wake(pool);
@@ -391,5 +394,32 @@ int leat_pool_get_ledger(leat_pool_raw *pool, leat_ledger *ret_ledger)
 	}
 	l.in_flight += queued;
 	memcpy(ret_ledger, &l, l.size < sizeof(l) ? l.size : sizeof(l));
+	return 0;
+}
+
+int leat_pool_get_stats(leat_pool_raw *pool, leat_stage_stats *ret_stats)
+{
+	leat_stage_stats s = { .size = ret_stats->size };
+	struct leat__counts sum = { 0 };
+	int64_t now = leat_now();
+
+	check(__func__, pool);
+	if (s.size < sizeof(s.size))
+		return -EINVAL;
+	s.name = pool->o.name;
+	s.elapsed = now - pool->began;
+	leat_mutex_lock(&pool->lock);
+	s.workers = pool->workers;
+	leat__counts_add(&sum, &pool->gone);
+	for (int i = 0; i < LEAT_STAGE_STATES; i++)
+		s.time[i] = pool->gone_times.time[i];
+	for (struct leat__pool_worker *w = pool->all; w; w = w->next) {
+		leat__counts_add(&sum, &w->counts);
+		(void)leat__meter_read(&w->meter, &s, now);
+	}
+	leat_mutex_unlock(&pool->lock);
+	s.items = sum.out + sum.failed;
+	leat__stats_finish(&s, &pool->service, &pool->queueing);
+	memcpy(ret_stats, &s, s.size < sizeof(s) ? s.size : sizeof(s));
 	return 0;
 }

@@ -25,6 +25,7 @@
 #include <leat/pool.h>
 
 #include "patterns/keys.h"
+#include "patterns/stats.h"
 
 enum { DEPTH_MAX = 8 };
 
@@ -46,6 +47,7 @@ struct leat__pool_worker {
 	bool has_state;		/* (o) */
 	bool starting;		/* (o) has not taken a job yet */
 	struct leat__counts counts;
+	struct leat__meter meter; /* written by the task, or with no task under L */
 	char state[] __attribute__((aligned(16))); /* (o) a copy of options.state */
 };
 
@@ -59,6 +61,9 @@ struct leat_pool {
 	struct leat__pool_worker *all, *idle; /* (L) idle: last in, first out */
 	int next_index;		/* (L) of a worker */
 	struct leat__counts gone; /* (L) of workers that are no more */
+	leat_stage_stats gone_times; /* (L) of the same: their time */
+	struct leat__times service, queueing; /* how long jobs take; the second is not measured */
+	int64_t began;		/* (c) */
 	_Atomic int running;	/* (L, a) records with a task */
 	_Atomic int limit;	/* (L, a) 0: paused */
 	int workers;		/* (L) the limit when it is not paused */
@@ -105,6 +110,20 @@ void leat__pool_update_open(struct leat_pool *pool);
 /* Closes the results when everything is done: after each end of a worker, and the close. */
 void leat__pool_look_for_end(struct leat_pool *pool);
 
+/* It is busy from now on, if it was not. */
+static inline void leat__pool_busy(struct leat__pool_worker *w)
+{
+	if (atomic_load_explicit(&w->meter.state, memory_order_relaxed) != LEAT_STAGE_BUSY)
+		leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
+}
+
+/* Under the lock: of a worker that has no task. */
+static inline enum leat_stage_state leat__pool_idle_state(struct leat_pool *pool)
+{
+	return atomic_load_explicit(&pool->limit, memory_order_relaxed) == 0 ? LEAT_STAGE_LIMITED
+									      : LEAT_STAGE_STARVED;
+}
+
 /* pool_trim.c */
 /* Under the lock: w is idle from now on, and goes if it stays so. */
 void leat__pool_trim_later(struct leat_pool *pool, struct leat__pool_worker *w);
@@ -120,15 +139,19 @@ void leat__pool_window_free(struct leat_pool *pool);
  * The result of job seq, held in counts until now; NULL: there is none, and it is counted already.
  * Blocks while the window is full.
  */
-void leat__pool_window_put(struct leat_pool *pool, struct leat__counts *counts, uint64_t seq,
-			   const void *result);
+void leat__pool_window_put(struct leat_pool *pool, struct leat__pool_worker *w,
+			   struct leat__counts *counts, uint64_t seq, const void *result);
 /* The pool was stopped: nobody waits for room any more. */
 void leat__pool_window_stop(struct leat_pool *pool);
 /* Nobody works any more: drops the results that have not been handed on. */
 void leat__pool_window_drop(struct leat_pool *pool);
 struct leat__counts *leat__pool_window_counts(struct leat_pool *pool);
-/* Sends a result that counts holds to who receives them, and counts what becomes of it. */
-void leat__pool_hand_on(struct leat_pool *pool, struct leat__counts *counts, const void *result);
+/*
+ * Sends a result that counts holds to who receives them, and counts what becomes of it.  w: who
+ * does; NULL: no worker.
+ */
+void leat__pool_hand_on(struct leat_pool *pool, struct leat__pool_worker *w,
+			struct leat__counts *counts, const void *result);
 
 /* n more, or less.  Release: pairs with the acquire in leat_pool_get_ledger. */
 static inline void leat__tally(struct leat__counts *counts, _Atomic uint64_t *which, int64_t n)

@@ -29,6 +29,7 @@ static void forget(struct leat_pool *pool, struct leat__pool_worker *w)
 		link = &(*link)->next;
 	*link = w->next;
 	leat__counts_add(&pool->gone, &w->counts);
+	(void)leat__meter_read(&w->meter, &pool->gone_times, leat_now());
 }
 
 /*

@@ -57,7 +57,8 @@ void leat__pool_window_free(struct leat_pool *pool)
 }
 
 /* Under the lock, which is free while a result is handed on. */
-static void hand_on(struct leat_pool *pool, struct leat__pool_window *w)
+static void hand_on(struct leat_pool *pool, struct leat__pool_worker *worker,
+		    struct leat__pool_window *w)
 {
 	char result[LEAT_POOL_JOB_MAX] __attribute__((aligned(16)));
 
@@ -72,22 +73,26 @@ static void hand_on(struct leat_pool *pool, struct leat__pool_window *w)
 		if (!is_result)
 			continue;
 		leat_mutex_unlock(&w->lock);
-		leat__pool_hand_on(pool, &w->counts, result);
+		leat__pool_hand_on(pool, worker, &w->counts, result);
 		leat_mutex_lock(&w->lock);
 	}
 	w->handing_on = false;
 }
 
-void leat__pool_window_put(struct leat_pool *pool, struct leat__counts *counts, uint64_t seq,
-			   const void *result)
+void leat__pool_window_put(struct leat_pool *pool, struct leat__pool_worker *worker,
+			   struct leat__counts *counts, uint64_t seq, const void *result)
 {
 	struct leat__pool_window *w = pool->window;
 	size_t i = seq % w->size;
 
 	leat_mutex_lock(&w->lock);
+	if (worker && seq - w->next >= w->size)
+		leat__meter_enter(&worker->meter, LEAT_STAGE_BLOCKED);
 	while (seq - w->next >= w->size && leat__pool_error(pool) == 0)
 		if (leat_cond_wait(&w->room, &w->lock) < 0)
 			break;
+	if (worker)
+		leat__pool_busy(worker);
 	if (seq - w->next >= w->size) { /* stopped */
 		leat_mutex_unlock(&w->lock);
 		if (!result)
@@ -104,7 +109,7 @@ void leat__pool_window_put(struct leat_pool *pool, struct leat__counts *counts, 
 		leat__tally(counts, &counts->held, -1);
 	}
 	if (!w->handing_on)
-		hand_on(pool, w);
+		hand_on(pool, worker, w);
 	leat_mutex_unlock(&w->lock);
 }
 

@@ -84,6 +84,7 @@ static void end(struct leat__pool_worker *w)
 
 	atomic_store_explicit(&w->task, 0, memory_order_relaxed);
 	leat_mutex_lock(&pool->lock);
+	leat__meter_enter(&w->meter, leat__pool_idle_state(pool));
 	w->next_idle = pool->idle;
 	pool->idle = w;
 	if (w->starting)
@@ -142,10 +143,18 @@ enum leat__taken leat__pool_take(struct leat_pool *pool, struct leat__counts *co
 	return r;
 }
 
-void leat__pool_hand_on(struct leat_pool *pool, struct leat__counts *counts, const void *result)
+void leat__pool_hand_on(struct leat_pool *pool, struct leat__pool_worker *w,
+			struct leat__counts *counts, const void *result)
 {
-	int r = leat_channel_send(pool->o.results, result, LEAT_FOREVER);
+	int r = leat_channel_send(pool->o.results, result, INT64_MIN);
 
+	if (r == -ETIMEDOUT) {
+		if (w)
+			leat__meter_enter(&w->meter, LEAT_STAGE_BLOCKED);
+		r = leat_channel_send(pool->o.results, result, LEAT_FOREVER);
+		if (w)
+			leat__pool_busy(w);
+	}
 	if (r < 0 && pool->o.drop_result)
 		pool->o.drop_result((void *)(uintptr_t)result);
 	leat__tally_end(counts, r == 0		  ? &counts->out
@@ -181,6 +190,7 @@ static void do_one(struct leat_pool *pool, struct leat__pool_worker *w, char *jo
 {
 	struct leat__counts *counts = w ? &w->counts : &pool->caller;
 	char result[LEAT_POOL_JOB_MAX] __attribute__((aligned(16)));
+	int64_t begin = 0;
 	int r;
 
 	if (leat__pool_error(pool) != 0) {
@@ -189,19 +199,23 @@ static void do_one(struct leat_pool *pool, struct leat__pool_worker *w, char *jo
 		leat__tally_end(counts, &counts->cancelled);
 		return;
 	}
-	if (w)
+	if (w) {
 		w->depth++;
+		begin = leat__sample_begin(&w->meter);
+	}
 	r = call_work(pool, w ? w->state : NULL, job, result);
-	if (w)
+	if (w) {
 		w->depth--;
+		leat__sample_end(&w->meter, &pool->service, begin);
+	}
 	if (r < 0)
 		fail(pool, counts, job, r);
 	else if (!pool->o.results)
 		leat__tally_end(counts, &counts->out);
 	else if (!pool->window)
-		leat__pool_hand_on(pool, counts, result);
+		leat__pool_hand_on(pool, w, counts, result);
 	if (pool->window)
-		leat__pool_window_put(pool, counts, seq, r < 0 ? NULL : result);
+		leat__pool_window_put(pool, w, counts, seq, r < 0 ? NULL : result);
 }
 
 /* A key's jobs are done by who has begun with it. */
@@ -273,6 +287,7 @@ static void work(struct leat__pool_worker *w)
 
 	do {
 		atomic_store_explicit(&w->task, leat_task_id(), memory_order_relaxed);
+		leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
 		if (have_state(w))
 			while (may_go_on(pool) && leat__pool_take_and_do(pool, w))
 				;

@@ -5,26 +5,25 @@
 #include <stdio.h>
 #include <string.h>
 
+/*
+ * A sequence lock without a fence.  Writer (one): version odd; values, each by a release; version
+ * even, by a release.  Reader: version; values, each by an acquire; version.  Who reads a value
+ * that is being written sees the odd version behind it, or a later one.
+ */
 static int64_t get(_Atomic int64_t *v)
 {
-	return atomic_load_explicit(v, memory_order_relaxed);
+	return atomic_load_explicit(v, memory_order_acquire); /* pairs with put */
 }
 
 static void put(_Atomic int64_t *v, int64_t x)
 {
-	atomic_store_explicit(v, x, memory_order_relaxed);
+	atomic_store_explicit(v, x, memory_order_release); /* pairs with get */
 }
 
-/* One writer.  seq_cst: a reader that sees any of it sees the odd version, too. */
-static void write_begin(struct leat__meter *m)
+static void add_version(struct leat__meter *m, memory_order order)
 {
-	atomic_fetch_add(&m->version, 1);
-}
-
-/* Release: pairs with the acquire in leat__meter_read. */
-static void write_end(struct leat__meter *m)
-{
-	atomic_fetch_add_explicit(&m->version, 1, memory_order_release);
+	atomic_store_explicit(&m->version,
+			      atomic_load_explicit(&m->version, memory_order_relaxed) + 1, order);
 }
 
 void leat__meter_enter_at(struct leat__meter *m, enum leat_stage_state state, int64_t now)
@@ -32,12 +31,12 @@ void leat__meter_enter_at(struct leat__meter *m, enum leat_stage_state state, in
 	int old = atomic_load_explicit(&m->state, memory_order_relaxed);
 	int64_t since = get(&m->since);
 
-	write_begin(m);
+	add_version(m, memory_order_relaxed);
 	if (since != 0)
 		put(&m->time[old], get(&m->time[old]) + now - since);
 	put(&m->since, now);
-	atomic_store_explicit(&m->state, (int)state, memory_order_relaxed);
-	write_end(m);
+	atomic_store_explicit(&m->state, (int)state, memory_order_release);
+	add_version(m, memory_order_release);
 }
 
 void leat__meter_enter(struct leat__meter *m, enum leat_stage_state state)
@@ -65,9 +64,9 @@ int64_t leat__meter_read(struct leat__meter *m, leat_stage_stats *stats, int64_t
 		for (int i = 0; i < LEAT_STAGE_STATES; i++)
 			time[i] = get(&m->time[i]);
 		since = get(&m->since);
-		state = atomic_load_explicit(&m->state, memory_order_relaxed);
-		/* An addition of nothing: not before the loads above (Boehm, MSPC 2012). */
-		if (!(version & 1) && atomic_fetch_add(&m->version, 0) == version)
+		state = atomic_load_explicit(&m->state, memory_order_acquire);
+		if (!(version & 1) &&
+		    atomic_load_explicit(&m->version, memory_order_relaxed) == version)
 			break;
 	}
 	if (since != 0 && now > since)

@@ -1011,3 +1011,61 @@ TEST_DEATH_TASK(destroy_of_nothing, "leat_pool_end(")
 {
 	(void)leat_pool_end(NULL, NULL);
 }
+
+static int work_1ms(int *job, int *ret_result)
+{
+	*ret_result = *job;
+	return leat_sleep(LEAT_MS);
+}
+
+static leat_stage_stats stats_of(leat_pool(int) pool)
+{
+	leat_stage_stats s = { .size = sizeof(s) };
+
+	CHECK_EQ(leat_pool_stats(pool, &s), 0);
+	return s;
+}
+
+/* ms, to a hundredth. */
+static void about(int64_t ns, int64_t ms)
+{
+	if (ns < ms * LEAT_MS * 99 / 100 || ns > ms * LEAT_MS * 101 / 100 + LEAT_MS / 10)
+		test_fail(__FILE__, __LINE__, "%d us, not %d ms", (int)(ns / LEAT_US), (int)ms);
+}
+
+/* One worker: 100 ms busy, 50 starved, 200 blocked, 100 limited. */
+TEST_SIM(time_is_attributed, 5)
+{
+	leat_chan(int) results = leat_chan_make(int, 100);
+	leat_stage_stats s = { 0 };
+	leat_pool(int) pool;
+	int v;
+
+	CHECK_EQ(leat_pool_make_to(&pool, results, work_1ms, .workers = 1, .queue = 200,
+				   .order = LEAT_POOL_AS_COMPLETED, POOL(.name = "pool")), 0);
+	for (int i = 0; i < 100; i++)
+		CHECK_EQ(leat_pool_submit(pool, i), 0);
+	leat_sleep(150 * LEAT_MS);
+	CHECK_EQ(leat_pool_stats(pool, &s), -EINVAL);
+	s = stats_of(pool);
+	about(s.time[LEAT_STAGE_BUSY], 100);
+	about(s.time[LEAT_STAGE_STARVED], 50);
+	CHECK_EQ(s.items, 100);
+	CHECK(s.service_p50 >= LEAT_MS && s.service_p50 <= LEAT_MS * 9 / 8 + 10 * LEAT_US);
+	/* The results are full, so the next one waits for a receiver. */
+	CHECK_EQ(leat_pool_submit(pool, 1), 0);
+	leat_sleep(201 * LEAT_MS);
+	about(stats_of(pool).time[LEAT_STAGE_BLOCKED], 200);
+	CHECK_EQ(leat_recv(results, &v), 0);
+	leat_sleep(LEAT_MS);
+	CHECK_EQ(leat_pool_pause(pool, LEAT_FOREVER), 0);
+	leat_sleep(100 * LEAT_MS);
+	leat_pool_resume(pool);
+	leat_sleep(10 * LEAT_MS);
+	s = stats_of(pool);
+	about(s.time[LEAT_STAGE_LIMITED], 100);
+	about(s.time[LEAT_STAGE_BUSY], 101);
+	leat_abandon(results);
+	leat_pool_destroy(pool, NULL);
+	leat_chan_unref(results);
+}
