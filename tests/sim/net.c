@@ -72,7 +72,7 @@ LEAT_TASK(serve, (leat_io, listener))
 	int r;
 
 	while ((r = leat_accept(listener, &io, NULL, LEAT_FOREVER)) == 0)
-		CHECK_EQ(leat_go(echo, io), 0);
+		CHECK_EQ(leat_go_in(leat_group_current(), echo, io), 0);
 	CHECK_EQ(r, LEAT_ECLOSED);
 }
 
