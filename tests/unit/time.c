@@ -565,7 +565,8 @@ TEST_BOTH(ticker_ticks, 20)
 
 	REQUIRE(leat_ticker_create(&ticker, period) == 0);
 	CHECK_EQ(leat_channel_cap(leat_ticker_channel(ticker)), 1);
-	CHECK_EQ(leat_channel_len(leat_ticker_channel(ticker)), 0);
+	/* on a slow machine the first tick may be there already, but never before its time */
+	CHECK(leat_channel_len(leat_ticker_channel(ticker)) == 0 || leat_now() >= start + period);
 	for (int i = 1; i <= 5; i++) {
 		int64_t tick = tick_of(ticker);
 
