@@ -218,6 +218,7 @@ TEST_SIM(changed, 3)
 	CHECK_EQ(leat_bucket_try_take(&b, 1), -EAGAIN);
 	leat_sleep(10 * LEAT_MS);
 	CHECK_EQ(leat_bucket_try_take(&b, 1), 0);
+	CHECK_EQ(leat_bucket_try_take(&b, 1), -EAGAIN);
 }
 
 TEST_WITH(bad_numbers, .log = log_line)
