@@ -1,0 +1,15 @@
+/*
+ * Points at which a test kills the program: before and after each call that changes a file that
+ * must survive.  In a test build (-DLEAT_CRASH) the point whose number is in LEAT_CRASH_AT ends
+ * the process by SIGKILL; LEAT_CRASH_COUNT=FILE writes there how many there were.
+ */
+#ifndef TOOL_CRASH_H
+#define TOOL_CRASH_H
+
+#ifdef LEAT_CRASH
+void crash_point(const char *what);
+#else
+#define crash_point(what) ((void)0)
+#endif
+
+#endif

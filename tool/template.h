@@ -1,0 +1,54 @@
+/*
+ * Commands with places for their input.
+ *
+ *	{}	the record		{.}	without its extension
+ *	{/}	its last component	{//}	its directory ("." if it has none)
+ *	{/.}	last component without extension
+ *	{#}	the number of the job	{%}	its slot, from 1 to the number of jobs at once
+ *	{.name.name2}	a field of the record, which is JSON (a string as it is, anything else as JSON)
+ *
+ * As in GNU parallel; "{other}" stays as it is.  A command without any place for its input gets
+ * the records appended.  With several records (-n) an argument that has a place for a record is
+ * repeated for each.  Under a shell the arguments are joined by spaces and each value is quoted.
+ */
+#ifndef TOOL_TEMPLATE_H
+#define TOOL_TEMPLATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct template;
+
+struct record {
+	const char *bytes;	/* n of them; no 0 byte among them, unless it is a body */
+	size_t n;
+};
+
+struct template_values {
+	const struct record *records;
+	size_t nrecords;
+	uint64_t seq;		/* {#} */
+	int slot;		/* {%} */
+};
+
+/*
+ * Of n arguments, which must outlive it.  quote: for a shell.  append: records are appended
+ * where no place is.  0; -EINVAL: *why is a static text; -ENOMEM.
+ */
+int template_create(struct template **ret, const char *const *args, size_t n, bool quote,
+		    bool append, const char **why);
+void template_free(struct template *t);
+
+/* Whether it has {.field}: then each record must be JSON. */
+bool template_has_fields(const struct template *t);
+
+/*
+ * *ret_args: arguments, ends with NULL, all in one block, to be given to free(3); with quote it is
+ * one.  0; -ENOMEM; -EINVAL: a record is no JSON or lacks a field, and error says
+ * which, as "no field .user.id" or "no JSON: ... (column 7)".  Never blocks.
+ */
+int template_expand(const struct template *t, const struct template_values *values,
+		    char ***ret_args, char *error, size_t error_size);
+
+#endif
