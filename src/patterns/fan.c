@@ -14,11 +14,13 @@ static void add(_Atomic uint64_t *counter, int64_t n)
 					       (uint64_t)n, memory_order_release);
 }
 
-static int received(struct leat_fan *f, size_t i, int r)
+static int received(struct leat_fan *f, size_t i, void *item, int r)
 {
 	if (r == 0) {
 		add(&f->received, 1);
 		add(&f->held, 1);
+		if (f->ops)
+			f->ops->received(f, item);
 	} else if (r == LEAT_ECLOSED && !f->in_gone[i]) {
 		f->in_gone[i] = true;
 		f->ins_left--;
@@ -35,7 +37,19 @@ int leat__fan_recv(struct leat_fan *f, size_t i, void *item)
 		r = leat_channel_recv(f->in[i], item, LEAT_FOREVER);
 		leat__meter_enter(&f->meter, LEAT_STAGE_BUSY);
 	}
-	return received(f, i, r);
+	return received(f, i, item, r);
+}
+
+int leat__fan_recv_second(struct leat_fan *f, void *item)
+{
+	int r;
+
+	if (f->ops)
+		return leat__fan_recv(f, 1, item);
+	leat__meter_enter(&f->meter, LEAT_STAGE_STARVED);
+	r = leat_channel_recv(f->in[1], item, LEAT_FOREVER);
+	leat__meter_enter(&f->meter, LEAT_STAGE_BUSY);
+	return r;
 }
 
 int leat__fan_recv_any(struct leat_fan *f, void *item, size_t *ret_i)
@@ -52,7 +66,7 @@ int leat__fan_recv_any(struct leat_fan *f, void *item, size_t *ret_i)
 	if (i < 0)
 		return i;
 	*ret_i = (size_t)i;
-	return received(f, (size_t)i, cases[i].status);
+	return received(f, (size_t)i, item, cases[i].status);
 }
 
 static int sent(struct leat_fan *f, size_t i, int r)
@@ -64,12 +78,14 @@ static int sent(struct leat_fan *f, size_t i, int r)
 	return r;
 }
 
-int leat__fan_send(struct leat_fan *f, size_t i, const void *item)
+int leat__fan_send(struct leat_fan *f, size_t i, void *item)
 {
 	int r;
 
 	if (f->out_gone[i])
 		return LEAT_ECLOSED;
+	if (f->ops)
+		f->ops->sending(f, i, item);
 	r = leat_channel_send(f->out[i], item, INT64_MIN);
 	if (r == -ETIMEDOUT) {
 		leat__meter_enter(&f->meter, LEAT_STAGE_BLOCKED);
@@ -79,11 +95,13 @@ int leat__fan_send(struct leat_fan *f, size_t i, const void *item)
 	return sent(f, i, r);
 }
 
-int leat__fan_send_any(struct leat_fan *f, const void *item)
+int leat__fan_send_any(struct leat_fan *f, void *item)
 {
 	leat_case cases[LEAT_FAN_MAX];
 	int i, r = LEAT_ECLOSED;
 
+	if (f->ops)
+		f->ops->sending(f, f->nouts, item);
 	while (r == LEAT_ECLOSED && f->outs_left > 0) {
 		for (size_t k = 0; k < f->nouts; k++)
 			cases[k] = leat_send_case(f->out_gone[k] ? NULL : f->out[k], item, NULL);
@@ -97,10 +115,22 @@ int leat__fan_send_any(struct leat_fan *f, const void *item)
 	return r;
 }
 
+void leat__fan_drop(struct leat_fan *f, enum leat__fan_part part, void *item, int r)
+{
+	void (*drop)(void *) = part == LEAT__FAN_SECOND ? f->o.drop_second
+			       : part == LEAT__FAN_OUT	? f->o.drop_out
+							: f->o.drop;
+
+	if (f->ops)
+		f->ops->drop(f, part, item, r);
+	else if (drop && part != LEAT__FAN_PAIRED)
+		drop(item);
+}
+
 void leat__fan_end(struct leat_fan *f, void *item, int r)
 {
-	if (r < 0 && f->o.drop)
-		f->o.drop(item);
+	if (r < 0)
+		leat__fan_drop(f, LEAT__FAN_FIRST, item, r);
 	leat__fan_count(f, r);
 }
 
@@ -120,7 +150,12 @@ bool leat__fan_goes_on(const struct leat_fan *f)
 	return f->o.end != LEAT_FAN_ANY || (f->ins_left == f->nins && f->outs_left == f->nouts);
 }
 
-static int run(struct leat_fan *f)
+int leat__fan_failed(struct leat_fan *f, int r)
+{
+	return f->ops && r != LEAT_ECLOSED && r != -ECANCELED ? f->ops->failed(f, r) : r;
+}
+
+int leat__fan_run(struct leat_fan *f)
 {
 	static int (*const piece[])(struct leat_fan *) = {
 		leat__fan_merge, leat__fan_merge_ordered, leat__fan_concat, leat__fan_zip,
@@ -136,7 +171,7 @@ static int run_task(void *args)
 	int r;
 
 	leat__meter_enter(&f->meter, LEAT_STAGE_BUSY);
-	r = run(f);
+	r = leat__fan_run(f);
 	for (size_t i = 0; i < f->nins; i++)
 		leat_channel_abandon(f->in[i]);
 	for (size_t i = 0; i < f->nouts; i++)

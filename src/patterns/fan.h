@@ -2,6 +2,9 @@
  * Fan-out and fan-in: see leat/fan.h.
  *
  * A piece is one task, so its counters have one writer; anybody reads them.
+ *
+ * A stage of a pipeline can be a piece, too (pipeline_fan.c).  Its items have a head of so many
+ * bytes before what the user's functions see, and ops say what else happens to them.
  */
 #ifndef LEAT_PATTERNS_FAN_H
 #define LEAT_PATTERNS_FAN_H
@@ -14,8 +17,35 @@
 
 #include "patterns/stats.h"
 
+struct leat_fan;
+
+/* What a call to drop is about. */
+enum leat__fan_part {
+	LEAT__FAN_FIRST,	/* an item that came in; of zip, the first of a pair */
+	LEAT__FAN_SECOND,
+	LEAT__FAN_OUT,		/* what zip has made */
+	LEAT__FAN_PAIRED,	/* what zip was about to make: there is only its head */
+	LEAT__FAN_COPY,		/* others have what it was copied from */
+};
+
+struct leat__fan_ops {
+	void (*received)(struct leat_fan *f, void *item);
+	/* To output i, or (nouts) to any. */
+	void (*sending)(struct leat_fan *f, size_t i, void *item);
+	/* Instead of the drop functions; r says why, as a send or the user's function returned it. */
+	void (*drop)(struct leat_fan *f, enum leat__fan_part part, void *item, int r);
+	void (*copied)(struct leat_fan *f, const void *item, void *copy);
+	/* Takes the heads of a and b for out's; 0 or an error, and nothing was done. */
+	int (*pair)(struct leat_fan *f, void *a, void *b, void *out);
+	/* A function of the user's has failed: 0, go on; or the error, the piece ends with. */
+	int (*failed)(struct leat_fan *f, int r);
+};
+
 struct leat_fan {
 	leat_fan_options o;	/* (c) */
+	const struct leat__fan_ops *ops; /* (c) of a pipeline's; else NULL */
+	struct leat_stage *stage; /* (c) of a pipeline's */
+	size_t head;		/* (c) bytes, at most LEAT__FAN_HEAD */
 	size_t nins, nouts;	/* (c) */
 	leat_channel *in[LEAT_FAN_MAX], *out[LEAT_FAN_MAX]; /* (c) */
 	bool in_gone[LEAT_FAN_MAX], out_gone[LEAT_FAN_MAX]; /* of the task: closed, abandoned */
@@ -26,22 +56,40 @@ struct leat_fan {
 	_Atomic int64_t began, ended;
 };
 
-#define LEAT__FAN_ITEM(name) char name[LEAT_FAN_ITEM_MAX] __attribute__((aligned(16)))
+enum { LEAT__FAN_HEAD = 16 };
+
+#define LEAT__FAN_ITEM(name) \
+	char name[LEAT__FAN_HEAD + LEAT_FAN_ITEM_MAX] __attribute__((aligned(16)))
+
+/* What the user's functions see of it. */
+static inline void *leat__fan_body(const struct leat_fan *f, const void *item)
+{
+	return (char *)(uintptr_t)item + f->head;
+}
 
 /* One item of input i; 0, LEAT_ECLOSED (counted as gone) or -ECANCELED. */
 int leat__fan_recv(struct leat_fan *f, size_t i, void *item);
+/* Of zip, one of the second input: that of a pipeline counts it as well. */
+int leat__fan_recv_second(struct leat_fan *f, void *item);
 /* One item of any input; *ret_i: which. */
 int leat__fan_recv_any(struct leat_fan *f, void *item, size_t *ret_i);
 /* To output i; 0, LEAT_ECLOSED (counted as gone) or -ECANCELED: the item is still the caller's. */
-int leat__fan_send(struct leat_fan *f, size_t i, const void *item);
+int leat__fan_send(struct leat_fan *f, size_t i, void *item);
 /* To any of the outputs. */
-int leat__fan_send_any(struct leat_fan *f, const void *item);
+int leat__fan_send_any(struct leat_fan *f, void *item);
+/* By the option that is for this part. */
+void leat__fan_drop(struct leat_fan *f, enum leat__fan_part part, void *item, int r);
 /* How an item that was received ends, r as a send returns it; drops it unless r is 0. */
 void leat__fan_end(struct leat_fan *f, void *item, int r);
 /* The same, and what is left of it has been dropped. */
 void leat__fan_count(struct leat_fan *f, int r);
 /* Whether the piece goes on. */
 bool leat__fan_goes_on(const struct leat_fan *f);
+/* Whether it does after r < 0 of a user's function, a receive or a send: 0, or r. */
+int leat__fan_failed(struct leat_fan *f, int r);
+
+/* The piece itself, in the task of its own: until the end, or an error. */
+int leat__fan_run(struct leat_fan *f);
 
 /* fan_in.c, fan_out.c: until the end, or an error. */
 int leat__fan_merge(struct leat_fan *f);

@@ -69,8 +69,9 @@ static size_t least(struct leat_fan *f, struct heads *h)
 	size_t best = f->nins;
 
 	for (size_t i = 0; i < f->nins; i++)
-		if (h->full[i] && (best == f->nins || less(h->item + i * h->stride,
-							   h->item + best * h->stride)))
+		if (h->full[i] &&
+		    (best == f->nins || less(leat__fan_body(f, h->item + i * h->stride),
+					     leat__fan_body(f, h->item + best * h->stride))))
 			best = i;
 	return best;
 }
@@ -100,30 +101,52 @@ int leat__fan_merge_ordered(struct leat_fan *f)
 	return r;
 }
 
-/* A pair, counted as its first item: 0, an error, and what is left has been dropped. */
-static int zip_pair(struct leat_fan *f, char *a)
+/* A pair counts as its first item; in a pipeline, as two. */
+static void count_pair(struct leat_fan *f, int r)
+{
+	leat__fan_count(f, r);
+	if (f->ops)
+		leat__fan_count(f, r);
+}
+
+/* Takes the heads, then makes the item of both: 0, or an error, and what is left has been dropped. */
+static int combine_pair(struct leat_fan *f, void *a, void *b, void *out)
 {
 	int (*combine)(void *, void *, void *) = (int (*)(void *, void *, void *))f->o.fn;
+	int r = f->ops ? f->ops->pair(f, a, b, out) : 0;
+
+	if (r == 0) {
+		r = combine(leat__fan_body(f, a), leat__fan_body(f, b), leat__fan_body(f, out));
+		if (r < 0)
+			leat__fan_drop(f, LEAT__FAN_PAIRED, out, r);
+	}
+	if (r < 0) {
+		leat__fan_drop(f, LEAT__FAN_SECOND, b, r);
+		leat__fan_drop(f, LEAT__FAN_FIRST, a, r);
+		count_pair(f, r);
+	}
+	return r;
+}
+
+/* A pair: 0, or the error with which the piece ends. */
+static int zip_pair(struct leat_fan *f, void *a)
+{
 	int r;
 	LEAT__FAN_ITEM(b);
 	LEAT__FAN_ITEM(out);
 
-	leat__meter_enter(&f->meter, LEAT_STAGE_STARVED);
-	r = leat_channel_recv(f->in[1], b, LEAT_FOREVER);
-	leat__meter_enter(&f->meter, LEAT_STAGE_BUSY);
-	if (r == 0) {
-		r = combine(a, b, out);
-		if (r < 0 && f->o.drop_second)
-			f->o.drop_second(b);
-	}
+	r = leat__fan_recv_second(f, b);
 	if (r < 0) {
 		leat__fan_end(f, a, r);
 		return r;
 	}
+	r = combine_pair(f, a, b, out);
+	if (r < 0)
+		return leat__fan_failed(f, r);
 	r = leat__fan_send(f, 0, out);
-	if (r < 0 && f->o.drop_out)
-		f->o.drop_out(out);
-	leat__fan_count(f, r);
+	if (r < 0)
+		leat__fan_drop(f, LEAT__FAN_OUT, out, r);
+	count_pair(f, r);
 	return r;
 }
 

@@ -25,14 +25,16 @@ static int copy_to(struct leat_fan *f, size_t i, const void *item)
 	if (f->out_gone[i])
 		return LEAT_ECLOSED;
 	if (f->o.clone)
-		r = f->o.clone(item, copy);
+		r = f->o.clone(leat__fan_body(f, item), leat__fan_body(f, copy));
 	else
 		memcpy(copy, item, f->o.item_size);
 	if (r < 0)
 		return r;
+	if (f->ops)
+		f->ops->copied(f, item, copy);
 	r = leat__fan_send(f, i, copy);
-	if (r < 0 && f->o.drop)
-		f->o.drop(copy);
+	if (r < 0)
+		leat__fan_drop(f, LEAT__FAN_COPY, copy, r);
 	return r;
 }
 
@@ -48,15 +50,14 @@ static int send_to_all(struct leat_fan *f, void *item)
 		r = copy_to(f, i, item);
 		if (r < 0 && r != LEAT_ECLOSED) {
 			leat__fan_end(f, item, r);
-			return r;
+			return leat__fan_failed(f, r);
 		}
 		sent += r == 0;
 	}
 	r = last > 0 ? leat__fan_send(f, last - 1, item) : LEAT_ECLOSED;
 	/* It has arrived somewhere, though the last did not want it. */
 	if (r == LEAT_ECLOSED && sent > 0) {
-		if (f->o.drop)
-			f->o.drop(item);
+		leat__fan_drop(f, LEAT__FAN_COPY, item, r);
 		r = 0;
 	}
 	leat__fan_end(f, item, r);
@@ -83,7 +84,7 @@ int leat__fan_partition(struct leat_fan *f)
 	LEAT__FAN_ITEM(item);
 
 	while (leat__fan_goes_on(f) && (r = leat__fan_recv(f, 0, item)) == 0) {
-		key = ((uint64_t (*)(const void *))f->o.fn)(item);
+		key = ((uint64_t (*)(const void *))f->o.fn)(leat__fan_body(f, item));
 		r = leat__fan_send(f, key % f->nouts, item);
 		leat__fan_end(f, item, r);
 		if (r == -ECANCELED)
