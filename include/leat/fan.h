@@ -44,8 +44,8 @@ typedef struct leat_fan_options {
 	leat_fan_fn *fn;
 	uint64_t n;		/* take: of items */
 	const char *name;	/* in dumps and tables; must outlive the piece; may be NULL */
-	enum leat_fan_end end;	/* merge, balance, broadcast, partition: must be given */
-	/* broadcast: makes *ret_copy of *item, 0 or an error; must be given with drop. */
+	enum leat_fan_end end;	/* merge, balance, broadcast, tee, partition: must be given */
+	/* broadcast, tee: makes *ret_copy of *item, 0 or an error; must be given with drop. */
 	int (*clone)(const void *item, void *ret_copy);
 	void (*drop)(void *item); /* NULL: nothing to do */
 	void (*drop_second)(void *item), (*drop_out)(void *item); /* zip: of b; of what it makes */
@@ -65,7 +65,20 @@ typedef struct leat_fan_options {
  * leat_broadcast(ret_fan, group, in, out, n, options...): a copy to each; waits for the slowest.
  * leat_partition(ret_fan, group, in, out, n, key, options...): uint64_t key(const T *item); what
  * has the same key modulo n goes to the same output.
+ * leat_tee(ret_fan, group, in, a, b, options...): a broadcast to two.
+ *
+ * from one to one:
  * leat_take(ret_fan, group, in, out, count, options...): the first count.
+ * leat_or_done(ret_fan, group, in, out, done, options...): all, until done (a channel of anything)
+ * is closed, or something comes out of it.  That counts first: when it has come, no item is
+ * handed on.  done is neither closed nor abandoned.
+ * leat_bridge(ret_fan, group, in, out, options...): in is a channel of channels of T; what comes
+ * out of the first, then of the second, and so on.  Each comes with a reference of its own, which
+ * the piece releases; one that it leaves early it abandons.  Those that it never gets are the
+ * business of in's drop function.
+ * leat_conflate(ret_fan, group, in, out, merge, options...): as they are while the receiver takes
+ * them; while it does not, int merge(T *sum, T *item) adds item to those that wait already, and
+ * owns it if it returns 0; it ends as LEAT_DROPPED_MERGED.
  *
  * Return 0; -EINVAL: an option is bad, and the log says which; -ENOMEM, -ECANCELED: nothing was
  * started.  Do not block.
@@ -85,6 +98,12 @@ typedef struct leat_fan_options {
 	LEAT__PARTITION(ret, group, in, out, n_, key, __VA_ARGS__)
 #define leat_take(ret, group, in, out, count, ...) \
 	LEAT__TAKE(ret, group, in, out, count, __VA_ARGS__)
+#define leat_tee(ret, group, in, a, b, ...) LEAT__TEE(ret, group, in, a, b, __VA_ARGS__)
+#define leat_or_done(ret, group, in, out, done, ...) \
+	LEAT__OR_DONE(ret, group, in, out, done, __VA_ARGS__)
+#define leat_bridge(ret, group, in, out, ...) LEAT__BRIDGE(ret, group, in, out, __VA_ARGS__)
+#define leat_conflate(ret, group, in, out, merge, ...) \
+	LEAT__FAN_CONFLATED(ret, group, in, out, merge, __VA_ARGS__)
 
 /* Options of typed functions. */
 #define LEAT_FAN_DROP(T, fn) LEAT__DROP(T, fn)

@@ -14,13 +14,18 @@ static void add(_Atomic uint64_t *counter, int64_t n)
 					       (uint64_t)n, memory_order_release);
 }
 
+void leat__fan_received(struct leat_fan *f, void *item)
+{
+	add(&f->received, 1);
+	add(&f->held, 1);
+	if (f->ops)
+		f->ops->received(f, item);
+}
+
 static int received(struct leat_fan *f, size_t i, void *item, int r)
 {
 	if (r == 0) {
-		add(&f->received, 1);
-		add(&f->held, 1);
-		if (f->ops)
-			f->ops->received(f, item);
+		leat__fan_received(f, item);
 	} else if (r == LEAT_ECLOSED && !f->in_gone[i]) {
 		f->in_gone[i] = true;
 		f->ins_left--;
@@ -28,41 +33,51 @@ static int received(struct leat_fan *f, size_t i, void *item, int r)
 	return r;
 }
 
-int leat__fan_recv(struct leat_fan *f, size_t i, void *item)
+int leat__fan_recv_from(struct leat_fan *f, leat_channel *from, void *item)
 {
-	int r = leat_channel_recv(f->in[i], item, INT64_MIN);
+	int r = leat_channel_recv(from, item, INT64_MIN);
 
 	if (r == -ETIMEDOUT) {
 		leat__meter_enter(&f->meter, LEAT_STAGE_STARVED);
-		r = leat_channel_recv(f->in[i], item, LEAT_FOREVER);
+		r = leat_channel_recv(from, item, LEAT_FOREVER);
 		leat__meter_enter(&f->meter, LEAT_STAGE_BUSY);
 	}
-	return received(f, i, item, r);
+	return r;
+}
+
+int leat__fan_recv(struct leat_fan *f, size_t i, void *item)
+{
+	return received(f, i, item, leat__fan_recv_from(f, f->in[i], item));
 }
 
 int leat__fan_recv_second(struct leat_fan *f, void *item)
 {
-	int r;
+	return f->ops ? leat__fan_recv(f, 1, item) : leat__fan_recv_from(f, f->in[1], item);
+}
 
-	if (f->ops)
-		return leat__fan_recv(f, 1, item);
-	leat__meter_enter(&f->meter, LEAT_STAGE_STARVED);
-	r = leat_channel_recv(f->in[1], item, LEAT_FOREVER);
-	leat__meter_enter(&f->meter, LEAT_STAGE_BUSY);
-	return r;
+int leat__fan_select(struct leat_fan *f, leat_case *cases, size_t n, enum leat_stage_state waits)
+{
+	int i;
+
+	cases[n] = leat_case_default;
+	i = leat_select_cases(cases, n + 1);
+	if (i == LEAT_DEFAULT) {
+		leat__meter_enter(&f->meter, waits);
+		i = leat_select_cases(cases, n);
+		leat__meter_enter(&f->meter, LEAT_STAGE_BUSY);
+	}
+	return i;
 }
 
 int leat__fan_recv_any(struct leat_fan *f, void *item, size_t *ret_i)
 {
-	leat_case cases[LEAT_FAN_MAX];
+	leat_case cases[LEAT_FAN_MAX + 1];
 	int i;
 
 	/* A case without a channel is never ready. */
 	for (size_t k = 0; k < f->nins; k++)
 		cases[k] = leat_recv_case(f->in_gone[k] ? NULL : f->in[k], item, NULL);
-	leat__meter_enter(&f->meter, LEAT_STAGE_STARVED);
-	i = leat_select_cases(cases, f->nins);
-	leat__meter_enter(&f->meter, LEAT_STAGE_BUSY);
+	i = leat__fan_select(f, cases, f->nins, LEAT_STAGE_STARVED);
 	if (i < 0)
 		return i;
 	*ret_i = (size_t)i;
@@ -97,7 +112,7 @@ int leat__fan_send(struct leat_fan *f, size_t i, void *item)
 
 int leat__fan_send_any(struct leat_fan *f, void *item)
 {
-	leat_case cases[LEAT_FAN_MAX];
+	leat_case cases[LEAT_FAN_MAX + 1];
 	int i, r = LEAT_ECLOSED;
 
 	if (f->ops)
@@ -105,9 +120,7 @@ int leat__fan_send_any(struct leat_fan *f, void *item)
 	while (r == LEAT_ECLOSED && f->outs_left > 0) {
 		for (size_t k = 0; k < f->nouts; k++)
 			cases[k] = leat_send_case(f->out_gone[k] ? NULL : f->out[k], item, NULL);
-		leat__meter_enter(&f->meter, LEAT_STAGE_BLOCKED);
-		i = leat_select_cases(cases, f->nouts);
-		leat__meter_enter(&f->meter, LEAT_STAGE_BUSY);
+		i = leat__fan_select(f, cases, f->nouts, LEAT_STAGE_BLOCKED);
 		r = i < 0 ? i : sent(f, (size_t)i, cases[i].status);
 		if (r == LEAT_ECLOSED && !leat__fan_goes_on(f))
 			break;
@@ -143,6 +156,12 @@ void leat__fan_count(struct leat_fan *f, int r)
 				: &f->failed, 1);
 }
 
+void leat__fan_merged(struct leat_fan *f)
+{
+	add(&f->held, -1);
+	add(&f->merged, 1);
+}
+
 bool leat__fan_goes_on(const struct leat_fan *f)
 {
 	if (f->ins_left == 0 || f->outs_left == 0)
@@ -160,6 +179,7 @@ int leat__fan_run(struct leat_fan *f)
 	static int (*const piece[])(struct leat_fan *) = {
 		leat__fan_merge, leat__fan_merge_ordered, leat__fan_concat, leat__fan_zip,
 		leat__fan_balance, leat__fan_broadcast, leat__fan_partition, leat__fan_take,
+		leat__fan_or_done, leat__fan_bridge, leat__fan_conflate,
 	};
 
 	return piece[f->o.kind](f);
@@ -212,8 +232,11 @@ static int check_channels(const struct leat_fan *f)
 {
 	for (size_t i = 0; i < f->nins; i++)
 		BAD(f->in[i], "input %zu is NULL", i);
+	BAD(f->o.kind != LEAT__FAN_OR_DONE || f->done, "done is NULL; without it, use the group's cancel");
+	BAD(!f->done || f->done != f->in[0], "done is the input; what came out would be lost");
 	for (size_t k = 0; k < f->nouts; k++) {
 		BAD(f->out[k], "output %zu is NULL", k);
+		BAD(f->out[k] != f->done, "output %zu is done; it would be closed for all", k);
 		for (size_t i = 0; i < f->nins; i++)
 			BAD(f->out[k] != f->in[i], "a cycle: output %zu is input %zu", k, i);
 		for (size_t i = 0; i < k; i++)
@@ -228,6 +251,7 @@ static void release(struct leat_fan *f)
 		leat_channel_unref(f->in[i]);
 	for (size_t i = 0; i < f->nouts; i++)
 		leat_channel_unref(f->out[i]);
+	leat_channel_unref(f->done);
 	leat_free(f, sizeof(*f));
 }
 
@@ -251,6 +275,10 @@ int leat_fan_start(leat_fan **ret_fan, leat_group *group, const void *ins, size_
 	/* Typed handles are pointers of other types. */
 	memcpy(f->in, ins, nins * sizeof(f->in[0]));
 	memcpy(f->out, outs, nouts * sizeof(f->out[0]));
+	if (f->o.kind == LEAT__FAN_OR_DONE) {
+		f->done = f->in[1]; /* it is not the piece's to abandon */
+		nins = 1;
+	}
 	f->nins = f->ins_left = nins;
 	f->nouts = f->outs_left = nouts;
 	r = check_channels(f);
@@ -262,6 +290,8 @@ int leat_fan_start(leat_fan **ret_fan, leat_group *group, const void *ins, size_
 		leat_channel_ref(f->in[i]);
 	for (size_t i = 0; i < nouts; i++)
 		leat_channel_ref(f->out[i]);
+	if (f->done)
+		leat_channel_ref(f->done);
 	atomic_store(&f->began, leat_now());
 	r = leat_spawn(group ? group : leat_group_current(), &fan_type, &f,
 		       LEAT_TASK_OPTIONS(.name = f->o.name));
@@ -281,6 +311,7 @@ int leat_fan_ledger(leat_fan *f, leat_ledger *ret_ledger)
 	/* The ends first: see leat/ledger.h. */
 	l.out = atomic_load_explicit(&f->sent, memory_order_acquire);
 	l.dropped[LEAT_DROPPED_UNWANTED] = atomic_load_explicit(&f->unwanted, memory_order_acquire);
+	l.dropped[LEAT_DROPPED_MERGED] = atomic_load_explicit(&f->merged, memory_order_acquire);
 	l.failed = atomic_load_explicit(&f->failed, memory_order_acquire);
 	l.cancelled = atomic_load_explicit(&f->cancelled, memory_order_acquire);
 	l.in_flight = atomic_load_explicit(&f->held, memory_order_acquire);

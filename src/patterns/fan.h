@@ -48,11 +48,12 @@ struct leat_fan {
 	size_t head;		/* (c) bytes, at most LEAT__FAN_HEAD */
 	size_t nins, nouts;	/* (c) */
 	leat_channel *in[LEAT_FAN_MAX], *out[LEAT_FAN_MAX]; /* (c) */
+	leat_channel *done;	/* (c) of or-done */
 	bool in_gone[LEAT_FAN_MAX], out_gone[LEAT_FAN_MAX]; /* of the task: closed, abandoned */
 	size_t ins_left, outs_left; /* of the task */
 	struct leat__meter meter;
 	struct leat__times none; /* no function of the user's is timed */
-	_Atomic uint64_t received, sent, unwanted, failed, cancelled, held;
+	_Atomic uint64_t received, sent, unwanted, merged, failed, cancelled, held;
 	_Atomic int64_t began, ended;
 };
 
@@ -67,6 +68,15 @@ static inline void *leat__fan_body(const struct leat_fan *f, const void *item)
 	return (char *)(uintptr_t)item + f->head;
 }
 
+/*
+ * The n cases, with a default in cases[n]: at once if one is ready; else it waits, in that state.
+ * As leat_select_cases.
+ */
+int leat__fan_select(struct leat_fan *f, leat_case *cases, size_t n, enum leat_stage_state waits);
+/* From any channel; 0, LEAT_ECLOSED or -ECANCELED.  Counts nothing. */
+int leat__fan_recv_from(struct leat_fan *f, leat_channel *from, void *item);
+/* An item has come in. */
+void leat__fan_received(struct leat_fan *f, void *item);
 /* One item of input i; 0, LEAT_ECLOSED (counted as gone) or -ECANCELED. */
 int leat__fan_recv(struct leat_fan *f, size_t i, void *item);
 /* Of zip, one of the second input: that of a pipeline counts it as well. */
@@ -83,6 +93,8 @@ void leat__fan_drop(struct leat_fan *f, enum leat__fan_part part, void *item, in
 void leat__fan_end(struct leat_fan *f, void *item, int r);
 /* The same, and what is left of it has been dropped. */
 void leat__fan_count(struct leat_fan *f, int r);
+/* One that was received has become a part of another. */
+void leat__fan_merged(struct leat_fan *f);
 /* Whether the piece goes on. */
 bool leat__fan_goes_on(const struct leat_fan *f);
 /* Whether it does after r < 0 of a user's function, a receive or a send: 0, or r. */
@@ -91,7 +103,7 @@ int leat__fan_failed(struct leat_fan *f, int r);
 /* The piece itself, in the task of its own: until the end, or an error. */
 int leat__fan_run(struct leat_fan *f);
 
-/* fan_in.c, fan_out.c: until the end, or an error. */
+/* fan_in.c, fan_out.c, fan_through.c: until the end, or an error. */
 int leat__fan_merge(struct leat_fan *f);
 int leat__fan_merge_ordered(struct leat_fan *f);
 int leat__fan_concat(struct leat_fan *f);
@@ -100,5 +112,8 @@ int leat__fan_balance(struct leat_fan *f);
 int leat__fan_broadcast(struct leat_fan *f);
 int leat__fan_partition(struct leat_fan *f);
 int leat__fan_take(struct leat_fan *f);
+int leat__fan_or_done(struct leat_fan *f);
+int leat__fan_bridge(struct leat_fan *f);
+int leat__fan_conflate(struct leat_fan *f);
 
 #endif

@@ -1,4 +1,4 @@
-/* From one channel to several: balance, broadcast, partition; and take. */
+/* From one channel to several: balance, broadcast (and tee), partition. */
 #include "patterns/fan.h"
 
 #include <string.h>
@@ -89,21 +89,6 @@ int leat__fan_partition(struct leat_fan *f)
 		leat__fan_end(f, item, r);
 		if (r == -ECANCELED)
 			break;
-	}
-	return r;
-}
-
-int leat__fan_take(struct leat_fan *f)
-{
-	int r = 0;
-	LEAT__FAN_ITEM(item);
-
-	for (uint64_t i = 0; i < f->o.n && leat__fan_goes_on(f); i++) {
-		r = leat__fan_recv(f, 0, item);
-		if (r < 0)
-			break;
-		r = leat__fan_send(f, 0, item);
-		leat__fan_end(f, item, r);
 	}
 	return r;
 }

@@ -165,8 +165,61 @@ static void fans()
 	leat_chan_unref(out);
 }
 
+static int add_int(int *sum, int *n)
+{
+	*sum += *n;
+	return 0;
+}
+
+static int clone_int(const int *n, int *ret_copy)
+{
+	*ret_copy = *n;
+	return 0;
+}
+
+typedef leat_chan(int) ints;
+
+/* A bridge, then or-done, then a tee, of which one side is conflated. */
+static void fans_from_one()
+{
+	leat_chan(ints) in = leat_chan_make(ints, 1);
+	leat_chan(int) c[5], inner = leat_chan_make(int, 3);
+	leat_chan(long) done = leat_chan_make(long, 0);
+	leat_group group;
+	leat_fan *fan[4];
+	int sum = 0;
+
+	for (int i = 0; i < 5; i++)
+		c[i] = leat_chan_make(int, i == 4 ? 3 : 0);
+	expect(leat_group_init(&group, nullptr) == 0, "group");
+	expect(leat_bridge(&fan[0], &group, in, c[0], .name = "bridge") == 0, "bridge");
+	expect(leat_or_done(&fan[1], &group, c[0], c[1], done, .name = "or-done") == 0, "or-done");
+	expect(leat_tee(&fan[2], &group, c[1], c[2], c[3], .end = LEAT_FAN_ALL,
+			.clone = LEAT_FAN_CLONE(int, clone_int)) == 0, "tee");
+	expect(leat_conflate(&fan[3], &group, c[2], c[4], add_int, .name = "sum") == 0, "conflate");
+	for (int i = 1; i < 4; i++)
+		expect(leat_send(inner, i) == 0, "send to a bridge");
+	leat_close(inner);
+	expect(leat_send(in, inner) == 0, "send a channel");
+	leat_close(in);
+	leat_range(v, c[3])
+		sum += v;
+	leat_range(v, c[4])
+		sum += v;
+	expect(sum == 12, "sum of a tee");
+	expect(leat_group_wait(&group) == 0, "wait for a tee");
+	leat_group_release(&group);
+	for (int i = 0; i < 4; i++)
+		leat_fan_destroy(fan[i], nullptr);
+	for (int i = 0; i < 5; i++)
+		leat_chan_unref(c[i]);
+	leat_chan_unref(in);
+	leat_chan_unref(done);
+}
+
 static int body(void *)
 {
+	fans_from_one();
 	pools();
 	pipelines();
 	fans();

@@ -27,6 +27,7 @@ int begin(struct item *state, int worker);
 void end(struct item *state);
 void end_other(struct other *state);
 int pair_up(int *a, long *b, long *out);
+int add_ints(int *sum, int *n);
 bool int_less(const int *a, const int *b);
 void drop_item(struct item *item);
 void drop_other(struct other *other);
@@ -84,6 +85,36 @@ CASES = [
      "(void)!leat_zip(&f, (leat_group *)0, ints, b, out, pair_up, .name = \"n\")",
      "leat_fan *f; leat_chan(long) b = 0, out = 0; "
      "(void)!leat_zip(&f, (leat_group *)0, b, b, out, pair_up, .name = \"n\")"),
+    ("a tee into another type",
+     "leat_fan *f; leat_chan(int) a = 0, b = 0; "
+     "(void)!leat_tee(&f, (leat_group *)0, ints, a, b, .name = \"n\")",
+     "leat_fan *f; leat_chan(int) a = 0; leat_chan(long) b = 0; "
+     "(void)!leat_tee(&f, (leat_group *)0, ints, a, b, .name = \"n\")"),
+    ("or-done into another type",
+     "leat_fan *f; leat_chan(int) out = 0; leat_chan(long) done = 0; "
+     "(void)!leat_or_done(&f, (leat_group *)0, ints, out, done, .name = \"n\")",
+     "leat_fan *f; leat_chan(long) out = 0, done = 0; "
+     "(void)!leat_or_done(&f, (leat_group *)0, ints, out, done, .name = \"n\")"),
+    ("done that is no channel",
+     "leat_fan *f; leat_chan(int) out = 0; "
+     "(void)!leat_or_done(&f, (leat_group *)0, ints, out, rx, .name = \"n\")",
+     "leat_fan *f; leat_chan(int) out = 0; "
+     "(void)!leat_or_done(&f, (leat_group *)0, ints, out, tx, .name = \"n\")"),
+    ("a bridge of another type",
+     "leat_fan *f; leat_chan(leat_chan(int)) in = 0; "
+     "(void)!leat_bridge(&f, (leat_group *)0, in, ints, .name = \"n\")",
+     "leat_fan *f; leat_chan(leat_chan(long)) in = 0; "
+     "(void)!leat_bridge(&f, (leat_group *)0, in, ints, .name = \"n\")"),
+    ("a bridge of no channels",
+     "leat_fan *f; leat_chan(leat_receiver(int)) in = 0; "
+     "(void)!leat_bridge(&f, (leat_group *)0, in, ints, .name = \"n\")",
+     "leat_fan *f; "
+     "(void)!leat_bridge(&f, (leat_group *)0, ints, ints, .name = \"n\")"),
+    ("a function to conflate of another type",
+     "leat_fan *f; leat_chan(int) out = 0; "
+     "(void)!leat_conflate(&f, (leat_group *)0, ints, out, add_ints, .name = \"n\")",
+     "leat_fan *f; leat_chan(long) a = 0, out = 0; "
+     "(void)!leat_conflate(&f, (leat_group *)0, a, out, add_ints, .name = \"n\")"),
     ("a job of another type", "leat_pool(int) p = 0; (void)!leat_pool_submit(p, 1)",
      "leat_pool(int) p = 0; (void)!leat_pool_submit(p, i)"),
     ("a pool of another type", "leat_pool(int) p = 0; (void)p",

@@ -432,10 +432,27 @@ static int join_boxes(struct box *a, struct box *b, struct box *ret_box)
 	return 0;
 }
 
+static int add_box(struct box *sum, struct box *box)
+{
+	if (box->n == 4 && sum->n != 3)
+		return -EIO;
+	drop_box(box);
+	return 0;
+}
+
+LEAT_TASK(close_later, (leat_chan(int), done))
+{
+	leat_sleep(3 * LEAT_US);
+	leat_close(done);
+}
+
+/* A broadcast by another name; behind the kinds. */
+enum { TEE = LEAT__FAN_CONFLATE + 1 };
+
 #define FAN_DROP .drop = LEAT_FAN_DROP(struct box, drop_box)
 
 static int start_fan(leat_fan **fan, leat_group *g, int kind, leat_chan(struct box) *in,
-		     leat_chan(struct box) *out)
+		     leat_chan(struct box) *out, leat_chan(int) done)
 {
 	switch (kind) {
 	case LEAT__FAN_MERGE:
@@ -456,21 +473,32 @@ static int start_fan(leat_fan **fan, leat_group *g, int kind, leat_chan(struct b
 	case LEAT__FAN_PARTITION:
 		return leat_partition(fan, g, in[0], out, 2, box_key, .end = LEAT_FAN_ANY,
 				      FAN_DROP);
-	default:
+	case LEAT__FAN_TAKE:
 		return leat_take(fan, g, in[0], out[0], 3, .name = "take", FAN_DROP);
+	case LEAT__FAN_OR_DONE:
+		return leat_or_done(fan, g, in[0], out[0], done, .name = "or-done", FAN_DROP);
+	case LEAT__FAN_CONFLATE:
+		return leat_conflate(fan, g, in[0], out[0], add_box, .name = "c", FAN_DROP);
+	default:
+		return leat_tee(fan, g, in[0], out[0], out[1], .end = LEAT_FAN_ANY,
+				.clone = LEAT_FAN_CLONE(struct box, clone_box), FAN_DROP);
 	}
 }
 
 static int fan_scenario(struct fixture *f)
 {
 	leat_chan(struct box) in[2], out[2];
-	bool two_in = f->kind <= LEAT__FAN_ZIP, made_all = true;
-	bool two_out = f->kind >= LEAT__FAN_BALANCE && f->kind <= LEAT__FAN_PARTITION;
+	bool two_in = f->kind <= LEAT__FAN_ZIP, made_all;
+	bool two_out = (f->kind >= LEAT__FAN_BALANCE && f->kind <= LEAT__FAN_PARTITION) ||
+		       f->kind == TEE;
+	leat_chan(int) done;
 	leat_fan *fan = NULL;
 	leat_group group;
 	int r = -ENOMEM;
 
 	begin(f);
+	done = leat_chan_make(int, 0);
+	made_all = done != NULL;
 	for (int i = 0; i < 2; i++) {
 		in[i] = leat_chan_make_drop(struct box, i, drop_box);
 		out[i] = leat_chan_make_drop(struct box, i, drop_box);
@@ -478,7 +506,9 @@ static int fan_scenario(struct fixture *f)
 	}
 	leat_group_init(&group, NULL);
 	if (made_all)
-		r = start_fan(&fan, &group, f->kind, in, out);
+		r = start_fan(&fan, &group, f->kind, in, out, done);
+	if (r == 0 && f->kind == LEAT__FAN_OR_DONE)
+		r = leat_go_in(&group, close_later, done);
 	for (int i = 0; i < 2 && r == 0; i++) {
 		if (i == 0 || two_in)
 			r = leat_go_in(&group, send_boxes, in[i]);
@@ -495,14 +525,87 @@ static int fan_scenario(struct fixture *f)
 		leat_chan_unref(in[i]);
 		leat_chan_unref(out[i]);
 	}
+	leat_chan_unref(done);
+	return r;
+}
+
+/* A channel of channels. */
+typedef leat_chan(struct box) boxes_chan;
+
+static void drop_boxes_chan(boxes_chan *c)
+{
+	leat_abandon(*c);
+	leat_chan_unref(*c);
+}
+
+/* One channel after the other; each sender has a reference of its own. */
+LEAT_TASK_ERR(send_box_and_unref, (boxes_chan, to), (int, n))
+{
+	struct box box = new_box(n);
+
+	if (leat_send(to, box) < 0)
+		drop_box(&box);
+	leat_close(to);
+	leat_chan_unref(to);
+	return 0;
+}
+
+LEAT_TASK_ERR(send_box_chans, (leat_chan(boxes_chan), to), (leat_group *, group))
+{
+	int r = 0;
+
+	for (int i = 0; i < 3 && r == 0; i++) {
+		boxes_chan c = leat_chan_make_drop(struct box, i % 2, drop_box);
+
+		if (!c) {
+			r = -ENOMEM;
+			break;
+		}
+		leat_chan_ref(c);
+		r = leat_go_in(group, send_box_and_unref, c, i);
+		if (r < 0)
+			leat_chan_unref(c);
+		if (r == 0)
+			r = leat_send(to, c);
+		if (r < 0)
+			drop_boxes_chan(&c);
+	}
+	leat_close(to);
+	return r == LEAT_ECLOSED ? 0 : r;
+}
+
+static int bridge_scenario(struct fixture *f)
+{
+	leat_chan(boxes_chan) in = leat_chan_make_drop(boxes_chan, 2, drop_boxes_chan);
+	leat_chan(struct box) out = leat_chan_make_drop(struct box, 0, drop_box);
+	leat_fan *fan = NULL;
+	leat_group group;
+	int r = -ENOMEM;
+
+	begin(f);
+	leat_group_init(&group, NULL);
+	if (in && out)
+		r = leat_bridge(&fan, &group, in, out, .name = "bridge", FAN_DROP);
+	if (r == 0)
+		r = leat_go_in(&group, send_box_chans, in, &group);
+	if (r == 0)
+		r = leat_go_in(&group, use_boxes, out, 2);
+	if (r < 0)
+		leat_group_cancel(&group, r);
+	leat_group_wait(&group);
+	leat_group_release(&group);
+	f->has_ledger = fan != NULL;
+	leat_fan_destroy(fan, ledger_init(&f->ledger));
+	leat_chan_unref(in);
+	leat_chan_unref(out);
 	return r;
 }
 
 TEST_PLAIN(fan_out_and_fan_in)
 {
-	for (int kind = LEAT__FAN_MERGE; kind <= LEAT__FAN_TAKE; kind++) {
+	for (int kind = LEAT__FAN_MERGE; kind <= TEE; kind++) {
 		struct fixture f = { .kind = kind };
 
-		everywhere(fan_scenario, &f);
+		everywhere(kind == LEAT__FAN_BRIDGE ? bridge_scenario : fan_scenario, &f);
 	}
 }

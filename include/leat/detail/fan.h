@@ -13,6 +13,9 @@ enum leat__fan_kind {
 	LEAT__FAN_BROADCAST,
 	LEAT__FAN_PARTITION,
 	LEAT__FAN_TAKE,
+	LEAT__FAN_OR_DONE,
+	LEAT__FAN_BRIDGE,
+	LEAT__FAN_CONFLATE,
 };
 
 #ifndef __cplusplus
@@ -25,6 +28,7 @@ enum leat__fan_kind {
 		int (*)(const __typeof__(T) *, __typeof__(T) *), fn))
 /* Two handles as an array, for the enclosing block. */
 #define LEAT__FAN_PAIR(a, b) ((leat_channel *[]){ LEAT__RX(a), LEAT__RX(b) })
+#define LEAT__FAN_TX_PAIR(a, b) ((leat_channel *[]){ LEAT__TX(a), LEAT__TX(b) })
 #define LEAT__FAN_ONE(c) ((leat_channel *[]){ c })
 #define LEAT__FAN_START leat_fan_start
 
@@ -51,6 +55,7 @@ inline int leat__fan_start(leat_fan **ret_fan, leat_group *group, const void *in
 #define LEAT__FAN_CLONE(T, fn)                                                \
 	((int (*)(const void *, void *))leat__fan_fn<int (*)(const T *, T *)>(fn))
 #define LEAT__FAN_PAIR(a, b) (leat__fan_channels<2>{ { LEAT__RX(a), LEAT__RX(b) } })
+#define LEAT__FAN_TX_PAIR(a, b) (leat__fan_channels<2>{ { LEAT__TX(a), LEAT__TX(b) } })
 #define LEAT__FAN_ONE(c) (leat__fan_channels<1>{ { c } })
 #define LEAT__FAN_START leat__fan_start
 
@@ -107,5 +112,32 @@ inline int leat__fan_start(leat_fan **ret_fan, leat_group *group, const void *in
 	LEAT__FAN_START((r), (g), LEAT__FAN_ONE(LEAT__RX(in)), 1, LEAT__FAN_ONE(LEAT__TX(out)), 1, \
 			LEAT__FAN_OPTIONS(LEAT__FAN_OF(LEAT__FAN_TAKE, in, out), \
 					  .n = (count), __VA_ARGS__))
+
+#define LEAT__TEE(r, g, in, a, b, ...)                                        \
+	LEAT__FAN_START((r), (g), LEAT__FAN_ONE(LEAT__RX(in)), 1, LEAT__FAN_TX_PAIR(a, b), 2, \
+			LEAT__FAN_OPTIONS(.kind = LEAT__FAN_BROADCAST,        \
+					  .item_size = LEAT__SAME_SIZE(LEAT__ELEM(in), \
+								       LEAT__ELEM(a)), \
+					  .out_size = LEAT__SAME_SIZE(LEAT__ELEM(in), \
+								      LEAT__ELEM(b)), \
+					  __VA_ARGS__))
+#define LEAT__OR_DONE(r, g, in, out, done, ...)                               \
+	LEAT__FAN_START((r), (g), LEAT__FAN_PAIR(in, done), 2, LEAT__FAN_ONE(LEAT__TX(out)), 1, \
+			LEAT__FAN_OPTIONS(LEAT__FAN_OF(LEAT__FAN_OR_DONE, in, out), \
+					  __VA_ARGS__))
+/* A channel that comes out of in; never evaluated. */
+#define LEAT__FAN_INNER(in) (*(LEAT__ELEM(in) *)0)
+#define LEAT__BRIDGE(r, g, in, out, ...)                                      \
+	LEAT__FAN_START((r), (g), LEAT__FAN_ONE(LEAT__RX(in)),                \
+			1 + 0 * sizeof(LEAT__RX(LEAT__FAN_INNER(in))),        \
+			LEAT__FAN_ONE(LEAT__TX(out)), 1,                      \
+			LEAT__FAN_OPTIONS(LEAT__FAN_OF(LEAT__FAN_BRIDGE, LEAT__FAN_INNER(in), out), \
+					  __VA_ARGS__))
+#define LEAT__FAN_CONFLATED(r, g, in, out, merge, ...)                        \
+	LEAT__FAN_START((r), (g), LEAT__FAN_ONE(LEAT__RX(in)), 1, LEAT__FAN_ONE(LEAT__TX(out)), 1, \
+			LEAT__FAN_OPTIONS(LEAT__FAN_OF(LEAT__FAN_CONFLATE, in, out), \
+					  .fn = LEAT__FAN_FN(int (*)(LEAT__ELEM(in) *, \
+								     LEAT__ELEM(in) *), \
+							     merge), __VA_ARGS__))
 
 #endif
