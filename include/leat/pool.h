@@ -71,7 +71,7 @@ typedef struct leat_pool_options {
 	size_t job_size, result_size; /* bytes, at most LEAT_POOL_JOB_MAX */
 	leat_channel *results;	/* NULL: jobs have no results */
 	leat_pool_fn *work;	/* ([S *,] Job * [, R *]), 0 or a negative error */
-	const void *state;	/* S, from which those of the workers are copied; NULL: none */
+	const void *state;	/* S, of which each worker has a copy; copied; NULL: none */
 	size_t state_size;
 	int (*init)(void *state, int worker);
 	void (*fini)(void *state);
@@ -103,8 +103,8 @@ typedef struct leat_pool_options {
  *
  * leat_pool_make_with(ret_pool, state, init, fini, work, options...),
  * leat_pool_make_with_to(ret_pool, state, init, fini, results, work, options...): each worker has a
- * state of its own, such as the handle of a database: a copy of *state, of type S, on which
- * int (*init)(S *, int worker) is called in a task before the worker's first job, and
+ * state of its own, such as the handle of a database: a copy of what *state, of type S, is now.
+ * int (*init)(S *, int worker) is called on it in a task before the worker's first job, and
  * void (*fini)(S *) when it goes; it is work's first argument.  An error of init stops the pool.
  *
  * Types that do not match do not compile.  Functions among the options, that are given a job or a

@@ -60,7 +60,7 @@ static void unref(struct leat_pool *pool)
 {
 	/* Release and acquire: who frees it has seen what the others did with it. */
 	if (atomic_fetch_sub_explicit(&pool->refs, 1, memory_order_acq_rel) == 1)
-		leat_free(pool, sizeof(*pool));
+		leat_free(pool, sizeof(*pool) + pool->o.state_size);
 }
 
 static void release(struct leat_pool *pool)
@@ -114,11 +114,16 @@ int leat_pool_create(leat_pool_raw **ret_pool, const leat_pool_options *options)
 	r = check_options(options);
 	if (r < 0)
 		return r;
-	pool = leat_alloc(sizeof(*pool));
+	pool = leat_alloc(sizeof(*pool) + options->state_size);
 	if (!pool)
 		return -ENOMEM;
 	memset(pool, 0, sizeof(*pool));
 	pool->o = *options;
+	if (options->state) {
+		/* Workers begin later, when the caller's may be gone. */
+		memcpy(pool->state, options->state, options->state_size);
+		pool->o.state = pool->state;
+	}
 	pool->workers = options->workers;
 	pool->began = leat_now();
 	pool->caller.shared = true;

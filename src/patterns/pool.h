@@ -83,6 +83,7 @@ struct leat_pool {
 	struct leat__keys *keys; /* per key; else NULL */
 	leat_mutex take_lock;	/* as submitted, per key: receive and take a place in one step */
 	uint64_t taken;		/* (L: take_lock) */
+	char state[] __attribute__((aligned(16))); /* (c) what workers copy */
 };
 
 /* pool_worker.c */

@@ -577,11 +577,13 @@ static int use_state(struct state *state, int *job)
 
 TEST_SIM(state_of_workers, 20)
 {
+	struct state mine = { .before = 7 };
 	leat_pool(int) pool;
 
 	reset();
-	CHECK_EQ(leat_pool_make_with(&pool, &template, make_state, end_state, use_state,
+	CHECK_EQ(leat_pool_make_with(&pool, &mine, make_state, end_state, use_state,
 				     .workers = 4, .queue = 100, POOL()), 0);
+	mine.before = 8; /* the pool has its own */
 	CHECK_EQ(inits, 0);
 	for (int i = 0; i < 100; i++)
 		CHECK_EQ(leat_pool_submit(pool, i), 0);
