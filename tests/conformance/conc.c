@@ -2,8 +2,8 @@
  * conc's tests of its pools, its streams and its iterators: see README.md.
  *
  * A pool of functions is a leat_pool whose jobs are data; one that is used again, a leat_group.  A
- * stream (parallel tasks, and callbacks one after the other in the order of the tasks) is a pipeline:
- * an ordered stage and a serial sink.  A panic is an error here.
+ * stream (parallel tasks, and callbacks one after the other in the order of the tasks) is a
+ * pipeline: an ordered stage and a serial sink.  A panic is an error here.
  */
 #include "../patterns/patterns.h"
 
@@ -207,7 +207,7 @@ TEST_BOTH(results_reuse, 20)
 							    .result_size = sizeof(int))), 0);
 	check_reuse(&group, 1, 2, 2, 0);
 	check_reuse(&group, 2, 1, 2, 0);
-	/* What failed has no result; the error is the first of the group's life, not of the wait's. */
+	/* What failed has no result; the error is the first of the group's life, not the wait's. */
 	check_reuse(&group, 1, 3, 1, -EIO);
 	check_reuse(&group, 4, 3, 0, -EIO);
 	leat_group_release(&group);
@@ -263,7 +263,8 @@ static int run_jobs(const int *jobs, int n, enum leat_on_error on_error, int *re
 	*ret_nresults = 0;
 	CHECK_EQ(leat_pool_make_to(&pool, results, work, .workers = 3, .queue = 10,
 				   .overflow = LEAT_OVERFLOW_BLOCK, .on_error = on_error,
-				   SUBMITTED(10), .failed = LEAT_POOL_FAILED(int, note_failure)), 0);
+				   SUBMITTED(10),
+				   .failed = LEAT_POOL_FAILED(int, note_failure)), 0);
 	for (int i = 0; i < n; i++) {
 		r = leat_pool_submit(pool, jobs[i]);
 		CHECK(r == 0 || r == LEAT_ECLOSED);

@@ -1,4 +1,4 @@
-/* What the tests of Go's worker pools share: jobs that wait at a gate, and what is known of them. */
+/* What the tests of Go's worker pools share: jobs that wait at a gate, and what became of them. */
 #ifndef TEST_GO_POOLS_H
 #define TEST_GO_POOLS_H
 

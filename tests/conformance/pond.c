@@ -38,15 +38,13 @@ TEST_BOTH(submit_with_error, 20)
 static leat_pool(int) below;
 static leat_group above;
 
-LEAT_TASK(make_below, (int, workers), (size_t, queue), (int, ignores), (leat_ledger *, ret_ledger),
-	  (int, n), (int *, ret))
+typedef int (*work_fn)(int *job);
+
+LEAT_TASK(make_below, (int, workers), (work_fn, work), (int, n), (leat_ledger *, ret_ledger),
+	  (int *, ret))
 {
-	if (ignores == 2)
-		CHECK_EQ(leat_pool_make(&below, take_1_ms, .workers = workers, .queue = queue, BLOCK,
-					.drop = LEAT_POOL_DROP(int, count_drop)), 0);
-	else
-		CHECK_EQ(leat_pool_make(&below, ignore_cancel, .workers = workers, .queue = queue,
-					BLOCK, .drop = LEAT_POOL_DROP(int, count_drop)), 0);
+	CHECK_EQ(leat_pool_make(&below, work, .workers = workers, .queue = (size_t)n, BLOCK,
+				.drop = LEAT_POOL_DROP(int, count_drop)), 0);
 	submit_all(below, n);
 	*ret = leat_pool_drain(below, LEAT_FOREVER);
 	CHECK_EQ(leat_pool_destroy(below, ret_ledger), -ECANCELED);
@@ -60,7 +58,7 @@ TEST_SIM(context_canceled, 10)
 
 	begin();
 	REQUIRE(leat_group_init(&above, NULL) == 0);
-	CHECK_EQ(leat_go_in(&above, make_below, 10, 10000, 2, ledger_init(&l), 10000, &r), 0);
+	CHECK_EQ(leat_go_in(&above, make_below, 10, take_1_ms, 10000, ledger_init(&l), &r), 0);
 	CHECK_EQ(leat_sleep(6 * LEAT_MS), 0);
 	CHECK_EQ(at_work.now, 10);
 	leat_group_cancel(&above, 0);
@@ -84,7 +82,7 @@ TEST_SIM(should_not_deadlock_when_canceled_with_queued_jobs, 30)
 
 	begin();
 	REQUIRE(leat_group_init(&above, NULL) == 0);
-	CHECK_EQ(leat_go_in(&above, make_below, 1, 2, 1, ledger_init(&l), 2, &r), 0);
+	CHECK_EQ(leat_go_in(&above, make_below, 1, ignore_cancel, 2, ledger_init(&l), &r), 0);
 	test_settle();
 	CHECK_EQ(at_work.now, 1);
 	leat_group_cancel(&above, 0);

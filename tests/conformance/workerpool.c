@@ -119,8 +119,8 @@ TEST_SIM(submit_and_wait, 10)
 	leat_pool(int) pool;
 	int result = 0;
 
-	CHECK_EQ(leat_pool_make_to(&pool, results, tenth_of_a_second, .workers = 1, .queue = 1, BLOCK,
-				   .order = LEAT_POOL_AS_COMPLETED), 0);
+	CHECK_EQ(leat_pool_make_to(&pool, results, tenth_of_a_second, .workers = 1, .queue = 1,
+				   BLOCK, .order = LEAT_POOL_AS_COMPLETED), 0);
 	CHECK_EQ(leat_pool_submit(pool, 7), 0);
 	CHECK(leat_now() - then < LEAT_MS);
 	CHECK_EQ(leat_recv(results, &result), 0);
@@ -284,7 +284,7 @@ TEST_SIM(concurrent_pauses, 20)
 	end_pool(pool, 0, &l);
 }
 
-/* Stopping a paused pool: abort needs no resume; a drain does not end the pause, as StopWait does. */
+/* Of a paused pool: abort needs no resume; a drain does not end the pause, as StopWait does. */
 TEST_SIM(stop_while_paused, 20)
 {
 	leat_pool(int) pool = make_paused(take_1_ms);
