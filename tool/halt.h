@@ -5,6 +5,9 @@
  *	now,fail=10%	kill what runs, when a tenth of the jobs, and 3 at least, have failed
  *	now,success=1	when one has succeeded
  *	never
+ *
+ * Of a share GNU parallel takes the whole input, which it reads first; here the input is a stream,
+ * so it is of the jobs that have ended so far.
  */
 #ifndef TOOL_HALT_H
 #define TOOL_HALT_H
@@ -18,7 +21,7 @@ struct halt {
 	enum halt_when when;
 	bool success;		/* counts those that succeeded; else those that failed */
 	uint64_t count;		/* so many; 0: percent */
-	double percent;		/* of the jobs that have ended; at least 3 must have failed */
+	double percent;		/* of the jobs that have ended, when 3 at least were such */
 };
 
 /* 0, or -EINVAL with *why a static text. */

@@ -14,19 +14,29 @@
 /* A whole number from min to max. */
 int units_int(const char *text, int64_t min, int64_t max, int64_t *ret, const char **why);
 
-/* Bytes: K, M, G, T are powers of 1024, kB, MB, GB, TB of 1000. */
+/* "12.5%": over 0 and up to 100. */
+int units_percent(const char *text, double *ret, const char **why);
+
+/* Bytes, rounded down: K, M, G, T, P, E (or KiB, ...) are powers of 1024, kB, MB, ... of 1000. */
 int units_size(const char *text, uint64_t *ret, const char **why);
 
 /* ns: "250ms", "1.5s", "2m", "1h30m", "1d"; a number alone is in seconds. */
 int units_duration(const char *text, int64_t *ret, const char **why);
 
-/* A second: "10/s", "600/m", "5/h", "2.5" (a second); with a burst: "10/s:20", else 1. */
+/*
+ * A second: "10/s", "600/m", "5/h", "20/d", "2.5" (a second); with a burst: "10/s:20", else 1.
+ * What it takes, leat_bucket_init takes, too.
+ */
 struct rate {
 	double per_second, burst;
 };
 int units_rate(const char *text, struct rate *ret, const char **why);
 
-/* How many jobs at once: "8", "200%" (of the cores), "+2" (more than cores), "auto": adaptive. */
+/*
+ * How many jobs at once: "8", "200%" (of the cores, rounded down, but one at least), "+2" (more
+ * than cores), "auto": adaptive, JOBS_AUTO_PER_CORE for each core at most.
+ */
+#define JOBS_AUTO_PER_CORE 16
 struct jobs {
 	int n;			/* > 0; adaptive: the most */
 	bool adaptive;
