@@ -1,10 +1,10 @@
-"""The table that bench/run prints: what is measured, and what leat shall reach.
+"""The table that bench/compare prints: what is measured, and what leat shall reach.
 
 Of the two Row forms, a Row shows one value that a program prints; a Ratio shows
 leat's value of one by leat's value of another.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class Row:
     unit: str
     target: float | None = None  # at most; None: only shown
     instead: str | None = None  # the metric of a program that lacks this one
+    times: dict = field(default_factory=dict)  # by program: at least so many times leat's value
 
     @property
     def name(self):
@@ -44,8 +45,13 @@ def core(text, metric, unit, target=None, instead=None):
     return Row(text + ", 1 core", metric, 1, True, unit, target, instead)
 
 
-def two(text, metric, unit, target=None, instead=None):
-    return Row(text, metric, 2, False, unit, target, instead)
+def two(text, metric, unit, target=None, instead=None, **times):
+    return Row(text, metric, 2, False, unit, target, instead, times)
+
+
+def by(text, upper, lower, target):
+    """The row upper by the row lower, both of two workers."""
+    return Ratio(text, two("", upper, ""), two("", lower, ""), target)
 
 
 # The machine at its best, in plain C; printed above the table.
@@ -69,16 +75,30 @@ ROWS = (
     two("MPMC 4x4, capacity 100", "mpmc", "ns/message", 14),
     core("the page's worker pool", "pool", "ns/job", 18),
     two("the page's worker pool", "pool", "ns/job", 18),
-    two("  by leat/pool.h", "pool-object", "ns/job", None, "pool"),
-    two("pool of 3, empty jobs", "pool-empty", "ns/job", None, "pool"),
-    two("  in batches of 100", "pool-batch", "ns/job", None, "pool"),
-    two("  of 10,000 workers", "pool-10000", "ns/job", None, "pool"),
+    two("  by leat/pool.h", "pool-object", "ns/job", None, "pool", go=5),
+    core("pool of 3, empty jobs", "pool-empty", "ns/job"),
+    two("pool of 3, empty jobs", "pool-empty", "ns/job", bare=0.9, go=5, ants=4, conc=4),
+    two("  in batches of 100", "pool-batch", "ns/job", bare=0.9),
+    by("  by those one by one", "pool-batch", "pool-empty", 0.5),
+    two("pool of 10,000, empty jobs", "pool-10000", "ns/job"),
+    by("  by a pool of 3", "pool-10000", "pool-empty", 1.05),
+    two("pool of 3, jobs of 1 us", "pool-1us", "ns/job", bare=0.99),
+    two("1M queued jobs, above the job", "pool-queued.bytes", "bytes", 100),
+    two("  submit and do them", "pool-queued", "ns/job"),
     core("the page's pipeline", "pipeline", "ns/item"),
     two("the page's pipeline", "pipeline", "ns/item", 45),
     core("  by leat/pipeline.h", "pipeline-object", "ns/item", None, "pipeline"),
-    two("  by leat/pipeline.h", "pipeline-object", "ns/item", None, "pipeline"),
-    two("  its stage parallel(8)", "pipeline-parallel", "ns/item", None, "pipeline"),
-    two("  its stage ordered(8)", "pipeline-ordered", "ns/item", None, "pipeline"),
+    two("  by leat/pipeline.h", "pipeline-object", "ns/item", None, "pipeline", go=6, tbb=1.5),
+    two("  its stage parallel(8)", "pipeline-parallel", "ns/item", tbb=1.5),
+    two("  its stage ordered(8)", "pipeline-ordered", "ns/item", tbb=1.5),
+    two("  parallel(8), work of 1 us", "parallel-1us", "ns/item"),
+    two("  ordered(8), work of 1 us", "ordered-1us", "ns/item"),
+    by("  ordered by parallel", "ordered-1us", "parallel-1us", 1.15),
+    two("skewed work, parallel(8): by the ideal", "skew-parallel.ideal", "ratio"),
+    two("  ordered(8), window 64: by the ideal", "skew-ordered.ideal", "ratio"),
+    two("  by the ideal with that window", "skew-ordered.window", "ratio", 1.25),
+    two("loop over 10M floats, by ranges", "loop", "ns/float", tbb=0.9, openmp=0.9),
+    two("  by elements", "loop-map", "ns/float"),
     two("chain of 100 stages", "chain", "ns/hop", 20),
     two("prime sieve, 2,000 primes", "sieve", "ms", 60),
     two("select over 2 channels", "select2", "ns", 45),

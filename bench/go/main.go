@@ -1,5 +1,5 @@
 // The rows of bench/ in Go: the natural idiom for each, with the standard
-// library and golang.org/x/sync.  Interface and rows: bench/README.md.
+// library, golang.org/x/sync, conc and ants.  Interface and rows: bench/README.md.
 package main
 
 import (
@@ -10,7 +10,7 @@ import (
 )
 
 var groups = [][]row{
-	spawnRows, fibRows, chanRows, patternRows, selectRows, syncRows, semRows,
+	spawnRows, fibRows, chanRows, patternRows, poolRows, moduleRows, selectRows, syncRows, semRows,
 	parkedRows, timerRows,
 }
 

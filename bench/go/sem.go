@@ -1,4 +1,4 @@
-//go:build !nosem
+//go:build !nomodules
 
 package main
 

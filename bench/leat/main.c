@@ -37,9 +37,13 @@ static int with_runtime(int workers, int (*fn)(void *arg), void *arg)
 int main(int argc, char **argv)
 {
 	static const struct bench_row *const groups[] = {
-		spawn_rows, fib_rows, chan_rows, pattern_rows, select_rows,
-		sync_rows, parked_rows, timer_rows, process_rows,
-		bench_plain_rows, NULL,
+#ifdef LEAT_BENCH_BARE
+		pool_rows, NULL,
+#else
+		spawn_rows, fib_rows, chan_rows, pattern_rows, pool_rows, pipeline_rows, loop_rows,
+		select_rows, sync_rows, parked_rows, timer_rows, process_rows, bench_plain_rows,
+		NULL,
+#endif
 	};
 	static const struct bench_program program = {
 		.name = "bench-leat",

@@ -1,6 +1,6 @@
 /*
  * The harness of a benchmark program in C: rows by name, timing, checks, and the
- * interface that bench/run expects (bench/README.md).  It knows nothing of
+ * interface that bench/compare expects (bench/README.md).  It knows nothing of
  * leat, so that a peer's program can be made of it, too.
  */
 #ifndef BENCH_H
@@ -9,6 +9,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 struct bench;
 
@@ -64,8 +68,27 @@ int64_t bench_fib_n(struct bench *b);	/* n for the row's scale */
 int64_t bench_leaves(struct bench *b);	/* the greatest power of ten up to size */
 int64_t bench_prime(int64_t n);		/* the n-th; 2 is the first */
 int64_t bench_delay_ms(int64_t i);	/* of timer i: 1 to 1,000 */
+uint64_t bench_work(uint64_t x);	/* about 1 us of xorshift; never 0 */
+
+/*
+ * Skewed work: item i takes bench_skew_ns(i), Pareto with exponent 1.2 from 1 ms on.  It is slept,
+ * not computed, so that eight workers are eight, however few cores there are.
+ */
+enum { BENCH_SKEW_WORKERS = 8, BENCH_SKEW_WINDOW = 64 };
+int64_t bench_skew_ns(int64_t i);
+/*
+ * How long n of those take eight workers at best if each takes the next in order when it is free;
+ * window > 0: and who has done item i waits until all up to i - window are done.
+ */
+int64_t bench_skew_ideal_ns(int64_t n, int64_t window);
+/* The row's lines, after the work: its time, and that by the two ideals. */
+void bench_skew_report(struct bench *b);
 
 /* Rows in plain C: the machine's limits, and what some rows are compared with. */
 extern const struct bench_row bench_plain_rows[];
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -157,6 +157,8 @@ void leat__pool_hand_on(struct leat_pool *pool, struct leat__pool_worker *w,
 /* n more, or less.  Release: pairs with the acquire in leat_pool_get_ledger. */
 static inline void leat__tally(struct leat__counts *counts, _Atomic uint64_t *which, int64_t n)
 {
+	if (LEAT__IS_BARE)
+		return;
 	if (counts->shared)
 		atomic_fetch_add_explicit(which, (uint64_t)n, memory_order_release);
 	else

@@ -39,11 +39,6 @@ void leat__meter_enter_at(struct leat__meter *m, enum leat_stage_state state, in
 	add_version(m, memory_order_release);
 }
 
-void leat__meter_enter(struct leat__meter *m, enum leat_stage_state state)
-{
-	leat__meter_enter_at(m, state, leat_now());
-}
-
 void leat__meter_stop(struct leat__meter *m)
 {
 	if (get(&m->since) == 0)

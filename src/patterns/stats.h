@@ -15,6 +15,13 @@
 
 enum { LEAT__SAMPLE_ONE_IN = 64, LEAT__TIME_SLOTS = 8 * 48 };
 
+/* Neither meters nor ledgers: for bench/ alone, which measures what they cost. */
+#ifdef LEAT_BENCH_BARE
+enum { LEAT__IS_BARE = 1 };
+#else
+enum { LEAT__IS_BARE = 0 };
+#endif
+
 struct leat__meter {
 	_Atomic uint32_t version;
 	_Atomic int state;
@@ -30,9 +37,7 @@ struct leat__times {
 	_Atomic uint32_t slot[LEAT__TIME_SLOTS];
 };
 
-/* From now on in that state.  The first call starts the meter. */
-void leat__meter_enter(struct leat__meter *meter, enum leat_stage_state state);
-/* The same at a time that the caller has read. */
+/* From now, a time that the caller has read, on in that state.  The first call starts the meter. */
 void leat__meter_enter_at(struct leat__meter *meter, enum leat_stage_state state, int64_t now);
 /* Ends the present state, and is in none. */
 void leat__meter_stop(struct leat__meter *meter);
@@ -47,9 +52,17 @@ int64_t leat__times_percentile(struct leat__times *times, double share);
 void leat__stats_finish(leat_stage_stats *stats, struct leat__times *service,
 			struct leat__times *queue);
 
+static inline void leat__meter_enter(struct leat__meter *meter, enum leat_stage_state state)
+{
+	if (!LEAT__IS_BARE)
+		leat__meter_enter_at(meter, state, leat_now());
+}
+
 /* When an item's work begins: the time, if it is one to be timed; else 0. */
 static inline int64_t leat__sample_begin(struct leat__meter *meter)
 {
+	if (LEAT__IS_BARE)
+		return 0;
 	if (meter->skip > 0) {
 		meter->skip--;
 		return 0;
