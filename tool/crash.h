@@ -1,7 +1,8 @@
 /*
  * Points at which a test kills the program: before and after each call that changes a file that
- * must survive.  In a test build (-DLEAT_CRASH) the point whose number is in LEAT_CRASH_AT ends
- * the process by SIGKILL; LEAT_CRASH_COUNT=FILE writes there how many there were.
+ * must survive.  In a test build (-DLEAT_CRASH) the point whose number is in LEAT_CRASH_AT, from
+ * 1, ends the process by SIGKILL; LEAT_CRASH_LIST=FILE gets a line for each point that is
+ * reached, "NUMBER WHAT", so its length says how many there are.
  */
 #ifndef TOOL_CRASH_H
 #define TOOL_CRASH_H
