@@ -358,21 +358,30 @@ static uint64_t accepted(struct leat_pool *pool, uint64_t *ret_queued)
 	return in;
 }
 
-/* The ends first, then what is held, then what has come in: see leat/ledger.h. */
-static void read_ledger(struct leat_pool *pool, leat_ledger *l)
+/* Under the lock: what all have counted. */
+static struct leat__counts sum_up(struct leat_pool *pool)
 {
 	struct leat__counts sum = { 0 };
 
-	l->dropped[LEAT_DROPPED_OLDEST] = atomic_load(&pool->oldest);
-	l->dropped[LEAT_DROPPED_NEWEST] = atomic_load(&pool->newest);
-	l->cancelled = atomic_load(&pool->dropped_queued);
-	leat_mutex_lock(&pool->lock);
 	leat__counts_add(&sum, &pool->gone);
 	leat__counts_add(&sum, &pool->caller);
 	if (pool->window)
 		leat__counts_add(&sum, leat__pool_window_counts(pool));
 	for (struct leat__pool_worker *w = pool->all; w; w = w->next)
 		leat__counts_add(&sum, &w->counts);
+	return sum;
+}
+
+/* The ends first, then what is held, then what has come in: see leat/ledger.h. */
+static void read_ledger(struct leat_pool *pool, leat_ledger *l)
+{
+	struct leat__counts sum;
+
+	l->dropped[LEAT_DROPPED_OLDEST] = atomic_load(&pool->oldest);
+	l->dropped[LEAT_DROPPED_NEWEST] = atomic_load(&pool->newest);
+	l->cancelled = atomic_load(&pool->dropped_queued);
+	leat_mutex_lock(&pool->lock);
+	sum = sum_up(pool);
 	leat_mutex_unlock(&pool->lock);
 	l->out = sum.out;
 	l->failed = sum.failed;
@@ -405,8 +414,8 @@ int leat_pool_get_ledger(leat_pool_raw *pool, leat_ledger *ret_ledger)
 int leat_pool_get_stats(leat_pool_raw *pool, leat_stage_stats *ret_stats)
 {
 	leat_stage_stats s = { .size = ret_stats->size };
-	struct leat__counts sum = { 0 };
 	int64_t now = leat_now();
+	struct leat__counts sum;
 
 	check(__func__, pool);
 	if (s.size < sizeof(s.size))
@@ -415,15 +424,13 @@ int leat_pool_get_stats(leat_pool_raw *pool, leat_stage_stats *ret_stats)
 	s.elapsed = now - pool->began;
 	leat_mutex_lock(&pool->lock);
 	s.workers = pool->workers;
-	leat__counts_add(&sum, &pool->gone);
+	sum = sum_up(pool);
 	for (int i = 0; i < LEAT_STAGE_STATES; i++)
 		s.time[i] = pool->gone_times.time[i];
-	for (struct leat__pool_worker *w = pool->all; w; w = w->next) {
-		leat__counts_add(&sum, &w->counts);
+	for (struct leat__pool_worker *w = pool->all; w; w = w->next)
 		(void)leat__meter_read(&w->meter, &s, now);
-	}
 	leat_mutex_unlock(&pool->lock);
-	s.items = sum.out + sum.failed;
+	s.items = sum.out + sum.failed + sum.unwanted;
 	leat__stats_finish(&s, &pool->service, &pool->queueing);
 	memcpy(ret_stats, &s, s.size < sizeof(s) ? s.size : sizeof(s));
 	return 0;

@@ -1071,3 +1071,31 @@ TEST_SIM(time_is_attributed, 5)
 	leat_pool_destroy(pool, NULL);
 	leat_chan_unref(results);
 }
+
+/* Whoever did them, in whatever order they are handed on. */
+TEST_SIM(items_are_counted, 5)
+{
+	static const enum leat_pool_order orders[] = {
+		LEAT_POOL_AS_COMPLETED, LEAT_POOL_AS_SUBMITTED, LEAT_POOL_PER_KEY,
+	};
+
+	for (int i = 0; i < 3; i++) {
+		bool submitted = orders[i] == LEAT_POOL_AS_SUBMITTED;
+		bool keyed = orders[i] == LEAT_POOL_PER_KEY;
+		leat_chan(long) results = leat_chan_make(long, 20);
+		leat_pool(int) pool;
+
+		CHECK_EQ(leat_pool_make_to(&pool, results, slow_square, .workers = 3, .queue = 2,
+					   .overflow = keyed || submitted ? LEAT_OVERFLOW_BLOCK
+						       : LEAT_OVERFLOW_CALLER_RUNS,
+					   .on_error = LEAT_ERROR_COUNT, .order = orders[i],
+					   .window = submitted ? 5 : 0,
+					   .key = keyed ? LEAT_POOL_KEY(int, key_of) : NULL), 0);
+		for (int n = 0; n < 14; n++)
+			CHECK_EQ(leat_pool_submit(pool, n), 0);
+		CHECK_EQ(leat_pool_drain(pool, LEAT_FOREVER), 0);
+		CHECK_EQ(stats_of(pool).items, 14);
+		CHECK_EQ(leat_pool_destroy(pool, NULL), 0);
+		leat_chan_unref(results);
+	}
+}
