@@ -2,15 +2,13 @@
  * Calls that block their thread: libraries that do their own I/O, long
  * computations, code that needs a big stack.
  *
- *	static int query(void *arg)
+ *	static int query(struct job *job)
  *	{
- *		struct job *job = arg;
- *
  *		job->rows = db_query(job->db, job->sql);
  *		return job->rows ? 0 : -EIO;
  *	}
  *	...
- *	r = leat_blocking(query, &job);
+ *	r = leat_blocking_call(query, &job);
  *
  * The function runs on a thread of a pool, on a stack of 8 MiB, while the calling task is
  * blocked and its worker goes on with others.  Threads are started when they are
@@ -31,6 +29,22 @@
 #define LEAT_BLOCKING_H
 
 #include <leat/time.h>
+
+/*
+ * leat_blocking_call(fn, arg), leat_blocking_call_until(fn, arg, deadline): the two functions below
+ * for int fn(T *arg).  Another type does not compile.
+ */
+#define leat_blocking_call(fn, arg) leat_blocking(LEAT__BLOCKING_FN(fn, arg), (arg))
+#define leat_blocking_call_until(fn, arg, deadline) \
+	leat_blocking_until(LEAT__BLOCKING_FN(fn, arg), (arg), (deadline))
+#ifndef __cplusplus
+#define LEAT__BLOCKING_FN(fn, arg)                                            \
+	((int (*)(void *))(void (*)(void))_Generic((fn),                      \
+		int (*)(__typeof__(*(arg)) *): (fn)))
+#else
+#define LEAT__BLOCKING_FN(fn, arg)                                            \
+	((int (*)(void *))(void (*)(void))static_cast<int (*)(decltype(+(arg)))>(fn))
+#endif
 
 LEAT_BEGIN_DECLS
 

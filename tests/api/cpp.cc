@@ -217,6 +217,11 @@ static void fans_from_one()
 	leat_chan_unref(done);
 }
 
+static int negate(long *n)
+{
+	return -(int)*n;
+}
+
 static int body(void *)
 {
 	fans_from_one();
@@ -249,6 +254,8 @@ static int body(void *)
 
 	fib(15, &value);
 	expect(value == 610, "fork and join");
+
+	expect(leat_blocking_call(negate, &value) == -610, "a typed blocking call");
 
 	leat_chan_unref(in);
 	leat_chan_unref(out);

@@ -134,6 +134,8 @@ CASES = [
      "leat_pool(int) p; (void)!leat_pool_make_with(&p, item, begin, end, with_item, .workers = 1)",
      "leat_pool(int) p; "
      "(void)!leat_pool_make_with(&p, item, begin, end_other, with_item, .workers = 1)"),
+    ("a blocking call with another argument", "leat_blocking_call(job, i)",
+     "leat_blocking_call(job, l)"),
     ("select: recv into another type", "leat_select(leat_case_recv(ints, i))",
      "leat_select(leat_case_recv(ints, l))"),
     ("select: send on a receiver", "leat_select(leat_case_send(tx, 1))",

@@ -96,6 +96,22 @@ TEST_BOTH(result, 3)
 	CHECK_EQ(leat_blocking_until(add_one, &n, leat_now()), -ETIMEDOUT);
 }
 
+static int double_it(int *n)
+{
+	*n *= 2;
+	return *n;
+}
+
+TEST_BOTH(typed, 3)
+{
+	int n = 21;
+
+	CHECK_EQ(leat_blocking_call(double_it, &n), 42);
+	CHECK_EQ(leat_blocking_call_until(double_it, &n, leat_in(LEAT_S)), 84);
+	CHECK_EQ(leat_blocking_call_until(double_it, &n, leat_now()), -ETIMEDOUT);
+	CHECK_EQ(n, 84);
+}
+
 TEST(on_a_thread_of_its_own)
 {
 	CHECK_EQ(leat_blocking(is_task, NULL), 0);
