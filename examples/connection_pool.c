@@ -1,74 +1,70 @@
 /*
- * A worker pool as in production: jobs come from a bounded queue, each worker has a
- * connection of its own, results arrive in the order of the jobs, an error is counted and reported.
+ * A worker pool over a limited set of connections to a database.  Its calls block, and want more
+ * stack than a task has, so leat_blocking_call runs them on a thread.  Each worker has a connection
+ * of its own; answers come in the order of the questions; what fails is reported and counted.
  */
 #include <stdio.h>
 #include <leat/leat.h>
+#include "orders.h" // the calls of SQLite
 
-struct connection {
-	int worker, jobs;
-};
-
-struct answer {
-	int question, value;
-};
-
-static int open_connection(struct connection *connection, int worker)
+static int connect_to(struct connection *c, int worker)
 {
-	connection->worker = worker;
-	return leat_sleep(LEAT_MS); // Simulate a handshake
+	printf("connection %d opens\n", worker);
+	return leat_blocking_call(orders_connect, c);
 }
 
-static void close_connection(struct connection *connection)
+static void disconnect(struct connection *c)
 {
-	printf("a connection closes\n");
-	connection->jobs = 0;
+	leat_shield_begin(); // also when the pool is cancelled
+	leat_blocking_call(orders_disconnect, c);
+	leat_shield_end();
 }
 
-static int ask(struct connection *connection, int *question, struct answer *ret_answer)
+static int ask(struct connection *c, int *customer, struct question *ret_answer)
 {
-	int r = leat_sleep((20 - *question) * LEAT_MS); // Simulate work
-
-	connection->jobs++;
-	*ret_answer = (struct answer){ *question, *question * *question };
-	return *question == 7 ? -EPROTO : r;
+	*ret_answer = (struct question){ .customer = *customer };
+	c->now = ret_answer;
+	return leat_blocking_call(orders_ask, c);
 }
 
-static void report(int *question, int error)
+static void report(int *customer, int error)
 {
-	printf("question %d: %s\n", *question, leat_strerror(error));
+	printf("customer %d: %s\n", *customer, leat_strerror(error));
 }
 
-LEAT_TASK(submit, (leat_pool(int), pool), (int, n))
+LEAT_TASK(ask_all, (leat_pool(int), pool), (int, customers))
 {
-	for (int question = 1; question <= n; question++)
-		if (leat_pool_submit(pool, question) < 0)
+	for (int customer = 0; customer < customers; customer++)
+		if (leat_pool_submit(pool, customer) < 0)
 			break;
 	leat_pool_close(pool);
 }
 
 LEAT_MAIN()
 {
-	leat_chan(struct answer) answers = leat_chan_make(struct answer, 4);
+	leat_chan(struct question) answers = leat_chan_make(struct question, 4);
+	struct connection first = { 0 }, none = { 0 };
 	leat_ledger ledger = { .size = sizeof(ledger) };
-	struct connection connection = { 0 };
 	leat_pool(int) pool;
 	char text[256];
 	int r;
 
-	r = leat_pool_make_with_to(&pool, &connection, open_connection,
-				   close_connection, answers, ask,
-				   .workers = 3, .queue = 4, .overflow = LEAT_OVERFLOW_BLOCK,
-				   .on_error = LEAT_ERROR_COUNT, .order = LEAT_POOL_AS_SUBMITTED,
-				   .window = 8, .failed = LEAT_POOL_FAILED(int, report));
+	r = leat_blocking_call(orders_create, &first);
 	if (r < 0)
 		return 1;
-	leat_go(submit, pool, 12);
+	r = leat_pool_make_with_to(&pool, &none, connect_to, disconnect, answers, ask,
+				   .workers = 3, .queue = 8, .overflow = LEAT_OVERFLOW_BLOCK,
+				   .on_error = LEAT_ERROR_COUNT, .order = LEAT_POOL_AS_SUBMITTED,
+				   .window = 16, .failed = LEAT_POOL_FAILED(int, report));
+	if (r < 0)
+		return 1;
+	leat_go(ask_all, pool, 13);
 	leat_range(answer, answers)
-		printf("%d squared is %d\n", answer.question, answer.value);
+		printf("customer %d has ordered for %d cents\n", answer.customer, answer.cents);
 	r = leat_pool_destroy(pool, &ledger);
 	leat_ledger_format(&ledger, text, sizeof(text));
 	printf("%s\n", text);
+	leat_blocking_call(orders_disconnect, &first);
 	leat_chan_unref(answers);
 	return r < 0;
 }

@@ -1,71 +1,79 @@
 /*
- * A pipeline as in production: images are read, made small by four workers at once, put back in
- * order, and stored in batches.  One fails, and is reported; at the end the pipeline
- * says where everything went, and which stage to widen.
+ * A pipeline: photos are read, made small on all cores, put back in order, and stored in batches.
+ * A damaged one is reported; at the end the pipeline says which stage to widen.
  */
+#include <math.h>
 #include <stdio.h>
+#include <string.h>
 #include <leat/leat.h>
 
-struct album {
-	int next, last;
+enum { PHOTOS = 60, SIDE = 128, DOTS = 16 };
+static unsigned char photo[PHOTOS + 1][SIDE][SIDE];
+
+struct thumbnail {
+	int number;
+	char dot[DOTS + 1];
 };
 
 struct batch {
-	int *item;
+	struct thumbnail *item;
 	size_t n;
 };
 
-static int read_image(struct album *album, int *ret_image)
+static int read_photo(int *last, int *ret_number)
 {
-	if (album->next > album->last)
-		return LEAT_ECLOSED;
-	*ret_image = album->next++;
-	return 0;
+	int n = ++*last;
+
+	for (int y = 0; y < SIDE && n <= PHOTOS; y++)
+		memset(photo[n][y], n * y % 256, SIDE); // Simulate a view
+	*ret_number = n;
+	return n > PHOTOS ? LEAT_ECLOSED : 0;
 }
 
-static int make_small(int *image, int *ret_small)
+static int shrink(int *number, struct thumbnail *ret_small)
 {
-	if (*image == 13)
-		return -EIO;
-	*ret_small = *image;
-	return leat_sleep((8 + *image % 5) * LEAT_MS); // Simulate work
+	double light[DOTS] = { 0 };
+
+	*ret_small = (struct thumbnail){ .number = *number };
+	for (int y = 0; y < SIDE; y++)
+		for (int x = 0; x < SIDE; x++)
+			light[y * DOTS / SIDE] += pow(photo[*number][y][x] / 256.0, 2.2);
+	for (int i = 0; i < DOTS; i++)
+		ret_small->dot[i] = " .:-=+*#%@"[(int)(light[i] * 10 * DOTS / (SIDE * SIDE))];
+	return *number == 13 ? -EBADMSG : 0;
 }
 
-static void report(int *image, int error)
+static void report(int *number, int error)
 {
-	printf("image %d: %s\n", *image, leat_strerror(error));
+	printf("photo %d: %s\n", *number, leat_strerror(error));
 }
 
 static int store(struct batch *batch)
 {
-	printf("stored %d to %d\n", batch->item[0], batch->item[batch->n - 1]);
-	return leat_sleep(LEAT_MS);
+	for (size_t i = 0; i < batch->n; i++)
+		printf("%2d %s ", batch->item[i].number, batch->item[i].dot);
+	return printf("\n") < 0 ? -EIO : 0;
 }
 
 LEAT_MAIN()
 {
-	struct album album = { 1, 60 };
-	leat_ledger ledger = { .size = sizeof(ledger) };
+	leat_flow(struct thumbnail) small;
 	leat_flow(struct batch) batches;
-	leat_flow(int) images, small;
+	leat_flow(int) photos;
 	leat_pipeline *p;
 	char text[1024];
-	int r;
+	int last = 0;
 
-	r = leat_pipeline_make(&p, .live = 32);
-	leat_pipeline_source(p, &images, &album, read_image, .name = "read");
-	leat_pipeline_map(p, images, &small, make_small, .name = "make small",
-			  .mode = LEAT_STAGE_ORDERED, .workers = 4, .window = 16,
+	if (leat_pipeline_make(&p, .live = 32) < 0)
+		return 1;
+	leat_pipeline_source(p, &photos, &last, read_photo, .name = "read");
+	leat_pipeline_map(p, photos, &small, shrink, .name = "shrink", .mode = LEAT_STAGE_ORDERED,
+			  .workers = leat_workers(), .window = 16, .buffer = 4,
 			  .on_error = LEAT_ERROR_COUNT, .failed = LEAT_STAGE_FAILED(int, report));
-	leat_pipeline_batch(p, small, &batches, .name = "batch", .items = 10, .wait = LEAT_S);
+	leat_pipeline_batch(p, small, &batches, .name = "batch", .items = 5, .wait = LEAT_S);
 	leat_pipeline_sink(p, batches, store, .name = "store", .mode = LEAT_STAGE_SERIAL,
 			   .on_error = LEAT_ERROR_STOP);
-	r = leat_pipeline_run(p);
-
-	leat_pipeline_explain(p, text, sizeof(text));
-	printf("%s", text);
-	leat_pipeline_destroy(p, &ledger);
-	leat_ledger_format(&ledger, text, sizeof(text));
-	printf("%s\n", text);
-	return r < 0;
+	if (leat_pipeline_run(p) == 0 && leat_pipeline_explain(p, text, sizeof(text)) > 0)
+		printf("%s", text);
+	return leat_pipeline_destroy(p, NULL) < 0;
 }

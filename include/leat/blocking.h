@@ -32,11 +32,13 @@
 
 /*
  * leat_blocking_call(fn, arg), leat_blocking_call_until(fn, arg, deadline): the two functions below
- * for int fn(T *arg).  Another type does not compile.
+ * for int fn(T *arg); T may be const.  Another type does not compile.
  */
-#define leat_blocking_call(fn, arg) leat_blocking(LEAT__BLOCKING_FN(fn, arg), (arg))
+#define leat_blocking_call(fn, arg) \
+	leat_blocking(LEAT__BLOCKING_FN(fn, arg), LEAT__BLOCKING_ARG(arg))
 #define leat_blocking_call_until(fn, arg, deadline) \
-	leat_blocking_until(LEAT__BLOCKING_FN(fn, arg), (arg), (deadline))
+	leat_blocking_until(LEAT__BLOCKING_FN(fn, arg), LEAT__BLOCKING_ARG(arg), (deadline))
+#define LEAT__BLOCKING_ARG(arg) ((void *)(uintptr_t)(const void *)(arg))
 #ifndef __cplusplus
 #define LEAT__BLOCKING_FN(fn, arg)                                            \
 	((int (*)(void *))(void (*)(void))_Generic((fn),                      \

@@ -4,7 +4,8 @@
 # The jobs that ninja and meson run at once.
 jobs=$(nproc 2>/dev/null || echo 2)
 
-# Configures build directory $1 with the other arguments, unless it exists, and builds it.
+# Configures build directory $1 with the other arguments, unless it exists, and builds it: all, or
+# what $targets names.
 build_in() {
 	dir=$1
 	shift
@@ -18,7 +19,8 @@ build_in() {
 		mv "$dir.log" "$dir/setup.log"
 	fi
 	# Quiet unless it fails: the log is for whoever asks.
-	ninja -C "$dir" -j "$jobs" >"$dir/build.log" 2>&1 || {
+	# shellcheck disable=SC2086 # one word a target
+	ninja -C "$dir" -j "$jobs" ${targets-} >"$dir/build.log" 2>&1 || {
 		cat "$dir/build.log"
 		return 1
 	}

@@ -9,6 +9,9 @@ with a main is compiled, run, and prints what the ```text block after it says
 (lines sorted where that says so: ```text sorted).  Any other block is a
 function's body, compiled with the declarations of the hidden block before it:
 <!-- given: declarations -->.
+
+In the tour, examples/README.md, each block of Go or C follows a line <!-- FILE -->, and is that
+file's text without its head: the first comment, package, imports, includes.
 """
 import os
 import re
@@ -20,6 +23,10 @@ BLOCK = re.compile(
     r"(?:<!-- (?P<note>[^>]*?) -->\n+)?```c\n(?P<code>.*?)```\n"
     r"(?:\n*```text(?P<how> sorted)?\n(?P<out>.*?)```)?", re.S)
 FILES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
+TOUR = "examples/README.md"
+TOUR_BLOCK = re.compile(r"(?:^<!-- (\S+) -->\n)?^```(go|c)\n(.*?)^```$", re.S | re.M)
+HEAD = re.compile(r"\A(?:/\*.*?\*/|//[^\n]*|package main|import \(.*?\)|import \"fmt\"|"
+                  r"#include [^\n]*|\n)", re.S)
 
 
 def build(root, build_root, code, program):
@@ -66,9 +73,44 @@ def check(root, build_root, block):
               "\nreturn 0;\n}\n", None)
 
 
+def core_of(path):
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    while HEAD.match(text):
+        text = HEAD.sub("", text)
+    return text
+
+
+def check_tour(root):
+    """What is wrong with the tour, and how many blocks it has."""
+    with open(os.path.join(root, TOUR), encoding="utf-8") as file:
+        text = file.read()
+    wrong, shown = [], []
+    for note, language, code in TOUR_BLOCK.findall(text):
+        if not note.endswith("." + language):
+            wrong.append(f"a block of {language} without the name of its file")
+        elif code != core_of(os.path.join(root, note)):
+            wrong.append(f"{note} has other code")
+        shown.append(note)
+    for name in sorted(os.listdir(os.path.join(root, "examples/go"))):
+        pair = [f"examples/go/{name}", f"examples/{name[:-3]}.c"]
+        if pair[0] not in shown or shown[shown.index(pair[0]):][:2] != pair:
+            wrong.append(f"{pair[0]} is not shown beside {pair[1]}")
+    for name in sorted(os.listdir(os.path.join(root, "examples"))):
+        if name.endswith(".c") and f"({name})" not in text and f'"{name}"' not in text:
+            wrong.append(f"{name} is not in it")
+    for link in re.findall(r"(?:\]\(|href=\")([^#)\"][^)\"]*)", text):
+        if not os.path.exists(os.path.join(root, "examples", link)):
+            wrong.append(f"{link} does not exist")
+    return wrong, len(shown)
+
+
 def main():
     root, build_root = sys.argv[1:3]
-    passed = failed = 0
+    wrong, passed = check_tour(root)
+    failed = len(wrong)
+    for text in wrong:
+        print(f"FAIL {TOUR}: {text}")
     for name in FILES:
         with open(os.path.join(root, name), encoding="utf-8") as file:
             text = file.read()

@@ -102,14 +102,21 @@ static int double_it(int *n)
 	return *n;
 }
 
+static int look_at(const int *n)
+{
+	return *n;
+}
+
 TEST_BOTH(typed, 3)
 {
+	const int seven = 7;
 	int n = 21;
 
 	CHECK_EQ(leat_blocking_call(double_it, &n), 42);
 	CHECK_EQ(leat_blocking_call_until(double_it, &n, leat_in(LEAT_S)), 84);
 	CHECK_EQ(leat_blocking_call_until(double_it, &n, leat_now()), -ETIMEDOUT);
 	CHECK_EQ(n, 84);
+	CHECK_EQ(leat_blocking_call(look_at, &seven), 7);
 }
 
 TEST(on_a_thread_of_its_own)
