@@ -65,7 +65,7 @@ LEAT_MAIN(int argc, char **argv)
 	if (size < 0 ||
 	    leat_pool_make_to(&pool, sums, checksum, .workers = leat_workers(), .queue = 64,
 			      .overflow = LEAT_OVERFLOW_BLOCK, .on_error = LEAT_ERROR_STOP,
-			      .order = LEAT_POOL_AS_SUBMITTED, .window = 64, .name = "checksum") < 0)
+			      .order = LEAT_POOL_AS_SUBMITTED, .window = 64, .name = "sum") < 0)
 		return 1;
 	leat_go(submit_blocks, pool, (size_t)size);
 	leat_range(block, sums)

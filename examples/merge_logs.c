@@ -1,6 +1,6 @@
 /*
- * Fan-in, fan-out on channels: the logs of three servers, each in the order of time, are merged into
- * one that is; what is merged goes to two readers, who both get everything.
+ * Fan-in, fan-out on channels: the logs of three servers, each in the order of time, are merged
+ * into one that is; what is merged goes to two readers, who both get everything.
  */
 #include <stdio.h>
 #include <leat/leat.h>
@@ -31,7 +31,7 @@ LEAT_TASK(print_errors, (leat_receiver(struct entry), log))
 {
 	leat_range(entry, log)
 		if (entry.status >= 500)
-			printf("at %d s: %d of server %d\n", entry.second, entry.status, entry.server);
+			printf("%d s: server %d, %d\n", entry.second, entry.server, entry.status);
 }
 
 LEAT_TASK(count, (leat_receiver(struct entry), log), (int *, of_server))

@@ -33,7 +33,7 @@ static int draw(struct picture *picture, size_t from, size_t to)
 			int steps = steps_at(-2.1 + 3.0 * (double)x / WIDTH,
 					     -1.15 + 2.3 * (double)y / HEIGHT);
 
-			picture->row[y][x] = steps == LIMIT ? '#' : steps > 9 ? '+' : steps > 4 ? '.' : ' ';
+			picture->row[y][x] = steps == LIMIT ? '#' : steps > 9 ? '+' : '.';
 		}
 	return 0;
 }

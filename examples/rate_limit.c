@@ -27,7 +27,7 @@ LEAT_MAIN()
 
 	for (int call = 1; call <= 3; call++)
 		if (leat_bucket_take(&bucket, 1) == 0)
-			printf("call %d: %s\n", call, tenths() >= call ? "in its tenth" : "too early");
+			printf("call %d: %s\n", call, tenths() < call ? "too early" : "in time");
 
 	if (leat_bucket_take_until(&bucket, 5, leat_in(100 * LEAT_MS)) == -ETIMEDOUT)
 		printf("five in a tenth of a second: not there by then, so not waited for\n");

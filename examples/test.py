@@ -86,7 +86,7 @@ def checksums(lines):
     size = 16 * 1024
     sums = [f"{at:08x} {zlib.crc32(data[at:at + size]):08x}" for at in range(0, len(data), size)]
     assert lines[:len(sums)] == sums, "other sums, or in another order"
-    explained(lines[len(sums):], [("checksum", len(sums))])
+    explained(lines[len(sums):], [("sum", len(sums))])
 
 
 def connection_pool(lines):
@@ -112,13 +112,13 @@ def api_client(lines):
 def merge_logs(lines):
     errors = sorted((i * (server + 2), server) for server in range(3) for i in range(20)
                     if i % 9 == server)
-    assert lines == [f"at {at} s: 500 of server {server}" for at, server in errors] + \
+    assert lines == [f"{at} s: server {server}, 500" for at, server in errors] + \
         ["entries: 20, 20, 20"]
 
 
 def rate_limit(lines):
     assert lines == ["at once: 5, then Resource temporarily unavailable",
-                     "call 1: in its tenth", "call 2: in its tenth", "call 3: in its tenth",
+                     "call 1: in time", "call 2: in time", "call 3: in time",
                      "five in a tenth of a second: not there by then, so not waited for",
                      "five reserved: in half a second"]
 
