@@ -7,9 +7,10 @@
  *	3. Else find the end: a piece of a record, and zeros where the kernel had made the file
  *	   longer but not written it, do not count.  If the last mark is of an earlier start of the
  *	   machine, only what it calls sure does.
- *	4. Read what is before the end into the table, and cut off the rest.
- *	5. Write a mark of this start of the machine, fsync.  So the last mark in the file is of the
- *	   run that wrote what is after it.
+ *	4. Read what is before the end into the table.
+ *	5. There write a mark of this start of the machine, cut off what is after it, fsync.  So the
+ *	   last mark in the file is of the run that wrote what is after it.  In this order: the mark
+ *	   that says what is sure may itself be in what is cut off.
  */
 #include "journal.h"
 
@@ -43,7 +44,7 @@ struct journal {
 	struct journal_keys keys;		/* K */
 	leat_mutex lock;
 	uint64_t end;				/* L records in the file */
-	uint64_t settled;			/* L of those, on the disk and marked */
+	uint64_t added, settled;		/* L jobs of this run; how many of them are sure */
 	int error;				/* L of a sync; stays */
 };
 
@@ -114,14 +115,19 @@ static int blocking(int (*fn)(void *arg), void *arg)
 	return call.ran ? r : run_call(&call);
 }
 
+static int write_at_end(struct journal *j, const struct journal_record *record)
+{
+	uint8_t bytes[JOURNAL_RECORD_SIZE];
+
+	journal_record_format(&j->identity, j->end, record, bytes);
+	return journal_file_write(j->fd, bytes, sizeof(bytes), offset_of(j->end));
+}
+
 /* Under j->lock, or while nobody else knows j.  On an error the file is as it was. */
 static int append(struct journal *j, const struct journal_record *record)
 {
-	uint8_t bytes[JOURNAL_RECORD_SIZE];
-	int r;
+	int r = write_at_end(j, record);
 
-	journal_record_format(&j->identity, j->end, record, bytes);
-	r = journal_file_write(j->fd, bytes, sizeof(bytes), offset_of(j->end));
 	if (r < 0) {
 		/* If this fails, too, the next one is written over what is left. */
 		(void)journal_file_cut(j->fd, offset_of(j->end));
@@ -131,12 +137,12 @@ static int append(struct journal *j, const struct journal_record *record)
 	return 0;
 }
 
-static int append_mark(struct journal *j, uint64_t sure)
+static struct journal_record mark_of(const struct journal *j, uint64_t sure)
 {
 	struct journal_record mark = { .kind = JOURNAL_RECORD_MARK, .sure = sure };
 
 	memcpy(mark.boot, j->boot, sizeof(mark.boot));
-	return append(j, &mark);
+	return mark;
 }
 
 /* Which start of the machine this is.  If nobody says, one that is no other's. */
@@ -168,6 +174,7 @@ static int begin(struct opening *o)
 {
 	struct journal *j = o->j;
 	char header[JOURNAL_HEADER_SIZE];
+	struct journal_record mark = mark_of(j, 0);
 	uint8_t id[JOURNAL_ID_SIZE];
 	int r;
 
@@ -180,7 +187,7 @@ static int begin(struct opening *o)
 	if (r == 0)
 		r = journal_file_write(j->fd, header, sizeof(header), 0);
 	if (r == 0)
-		r = append_mark(j, 0);
+		r = append(j, &mark);
 	if (r == 0)
 		r = journal_file_sync(j->fd);
 	if (r == 0)
@@ -229,9 +236,9 @@ static int find_end(struct opening *o)
 				j->end = i;
 			else if (journal_record_parse(&j->identity, i, bytes, &record) &&
 				 record.kind == JOURNAL_RECORD_MARK) {
-				if (memcmp(record.boot, j->boot, sizeof(j->boot)) != 0)
-					j->end = record.sure;
 				o->sure = record.sure;
+				if (memcmp(record.boot, j->boot, sizeof(j->boot)) != 0)
+					j->end = record.sure == i ? i + 1 : record.sure;
 				return 0;
 			}
 		}
@@ -284,15 +291,17 @@ static int load(struct opening *o)
 	return 0;
 }
 
-/* Steps 4 and 5. */
+/* Step 5. */
 static int go_on(struct opening *o)
 {
 	struct journal *j = o->j;
-	int r;
+	struct journal_record mark = mark_of(j, o->sure);
+	int r = write_at_end(j, &mark);
 
-	r = o->size > offset_of(j->end) ? journal_file_cut(j->fd, offset_of(j->end)) : 0;
 	if (r == 0)
-		r = append_mark(j, o->sure);
+		j->end++;
+	if (r == 0 && o->size > offset_of(j->end))
+		r = journal_file_cut(j->fd, offset_of(j->end));
 	if (r == 0)
 		r = journal_file_sync(j->fd);
 	return r == 0 ? 0 : refuse_errno(o, r, "cannot be written");
@@ -424,7 +433,6 @@ int journal_open(struct journal **ret, const char *path, enum journal_resume res
 		free_journal(o.j);
 		return r;
 	}
-	o.j->settled = o.j->end;
 	*ret = o.j;
 	return 0;
 }
@@ -454,6 +462,7 @@ int journal_add(struct journal *j, const struct journal_key *key, enum journal_s
 
 	leat_mutex_lock(&j->lock);
 	r = j->error ? j->error : append(j, &record);
+	j->added += r == 0;
 	leat_mutex_unlock(&j->lock);
 	return r;
 }
@@ -470,49 +479,60 @@ static int sync_fd(void *arg)
 	return journal_file_sync(*(const int *)arg);
 }
 
-/* What was added before `sure` may be called so.  *ret_end: what a sync now settles. */
-static int mark(struct journal *j, uint64_t sure, uint64_t *ret_end)
+/* All before `sure` is so. */
+static int add_mark(struct journal *j, uint64_t sure)
 {
+	struct journal_record mark = mark_of(j, sure);
 	int r;
 
 	leat_mutex_lock(&j->lock);
-	r = j->error ? j->error : append_mark(j, sure);
-	*ret_end = j->end;
+	r = j->error ? j->error : append(j, &mark);
 	leat_mutex_unlock(&j->lock);
 	return r;
 }
 
-/* A sync has ended, with r: what it settled, or that nothing can be settled any more. */
-static int settle(struct journal *j, uint64_t end, int r)
+/* fsync(2), after which, if it fails, nothing more is to be believed. */
+static int sync_or_stop(struct journal *j, int *fd)
 {
+	int r = blocking(sync_fd, fd);
+
+	if (r == 0)
+		return 0;
 	leat_mutex_lock(&j->lock);
-	if (r < 0 && !j->error)
+	if (!j->error)
 		j->error = r;
-	if (r == 0 && end > j->settled)
-		j->settled = end;
 	leat_mutex_unlock(&j->lock);
 	return r;
 }
 
+/* What is added while it runs is for the next one: its output may have come too late. */
 int journal_sync(struct journal *j)
 {
-	uint64_t sure, end;
+	uint64_t sure, added;
 	bool settled;
 	int r;
 
 	leat_mutex_lock(&j->lock);
 	sure = j->end;
-	settled = j->settled == j->end;
+	added = j->added;
+	settled = j->settled == added;
 	r = j->error;
 	leat_mutex_unlock(&j->lock);
 	if (r < 0 || settled)
 		return r;
 	/* The output first: the mark says that it is there. */
-	r = j->output >= 0 ? blocking(sync_fd, &j->output) : 0;
+	r = j->output >= 0 ? sync_or_stop(j, &j->output) : 0;
+	if (r == 0)
+		r = add_mark(j, sure);
+	if (r == 0)
+		r = sync_or_stop(j, &j->fd);
 	if (r < 0)
-		return settle(j, 0, r);
-	r = mark(j, sure, &end);
-	return r < 0 ? r : settle(j, end, blocking(sync_fd, &j->fd));
+		return r;
+	leat_mutex_lock(&j->lock);
+	if (added > j->settled)
+		j->settled = added;
+	leat_mutex_unlock(&j->lock);
+	return 0;
 }
 
 int journal_close(struct journal *j)

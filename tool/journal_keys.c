@@ -1,14 +1,32 @@
 #include "journal_keys.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum { SLOTS_MIN = 256, STATE_MASK = 3 };
 
+/*
+ * From the kernel and back to it: malloc(3) would keep the smaller tables of the past.
+ * All zeros, or NULL.
+ */
+static struct journal_slot *slots_new(size_t nslots)
+{
+	void *memory = mmap(NULL, nslots * sizeof(struct journal_slot), PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void slots_free(struct journal_slot *slots, size_t nslots)
+{
+	if (slots)
+		munmap(slots, nslots * sizeof(*slots));
+}
+
 void journal_keys_release(struct journal_keys *keys)
 {
-	free(keys->slots);
+	slots_free(keys->slots, keys->nslots);
 	*keys = (struct journal_keys){ 0 };
 }
 
@@ -40,14 +58,14 @@ static int make_room(struct journal_keys *keys)
 
 	if (keys->used + 1 <= keys->nslots - keys->nslots / 4)
 		return 0;
-	slots = calloc(nslots, sizeof(*slots));
+	slots = slots_new(nslots);
 	if (!slots)
 		return -ENOMEM;
 	for (size_t i = 0; i < keys->nslots; i++) {
 		if (keys->slots[i].word)
 			*find(slots, nslots, &keys->slots[i].key) = keys->slots[i];
 	}
-	free(keys->slots);
+	slots_free(keys->slots, keys->nslots);
 	keys->slots = slots;
 	keys->nslots = nslots;
 	return 0;

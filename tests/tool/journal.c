@@ -184,6 +184,14 @@ TEST(torn_header_is_a_new_file)
 	}
 }
 
+static void check_open(const char *path, int r, const char *text)
+{
+	struct journal *j;
+
+	CHECK_EQ(journal_open(&j, path, JOURNAL_NEW, false, command, 2, why, sizeof(why)), r);
+	CHECK(strncmp(why, path, strlen(path)) == 0 && strstr(why, text));
+}
+
 TEST(what_is_no_journal_is_refused)
 {
 	const char *path = path_of("j"), *link = path_of("link");
@@ -201,24 +209,20 @@ TEST(what_is_no_journal_is_refused)
 	check_refused(path, JOURNAL_NEW, command, 2, -EPROTO, "");
 
 	CHECK_EQ(symlink(path, link), 0);
-	CHECK_EQ(journal_open(&j, link, JOURNAL_NEW, false, command, 2, why, sizeof(why)), -ELOOP);
+	check_open(link, -ELOOP, "symbolic");
 	CHECK_EQ(unlink(link), 0);
 	CHECK_EQ(mkfifo(link, 0600), 0);
-	CHECK_EQ(journal_open(&j, link, JOURNAL_NEW, false, command, 2, why, sizeof(why)), -EPROTO);
-	CHECK(strstr(why, "regular"));
-	CHECK_EQ(journal_open(&j, test_dir, JOURNAL_NEW, false, command, 2, why, sizeof(why)),
-		 -EISDIR);
-	CHECK_EQ(journal_open(&j, "/dev/null", JOURNAL_NEW, false, command, 2, why, sizeof(why)),
-		 -EPROTO);
-	CHECK_EQ(journal_open(&j, path_of("no/j"), JOURNAL_NEW, false, command, 2, why, sizeof(why)),
-		 -ENOENT);
+	check_open(link, -EPROTO, "no regular file");
+	check_open(test_dir, -EISDIR, strerror(EISDIR));
+	check_open("/dev/null", -EPROTO, "no regular file");
+	check_open(path_of("no/j"), -ENOENT, strerror(ENOENT));
 	/* However short the place for the text is. */
 	for (size_t n = 0; n < 40; n++) {
 		char small[41];
 
 		memset(small, 'x', sizeof(small));
-		CHECK_EQ(journal_open(&j, path_of("no/j"), JOURNAL_NEW, false, command, 2, small, n),
-			 -ENOENT);
+		CHECK_EQ(journal_open(&j, path_of("no/j"), JOURNAL_NEW, false, command, 2,
+				      small, n), -ENOENT);
 		CHECK(small[n] == 'x' && (n == 0 || memchr(small, '\0', n)));
 	}
 }
@@ -442,4 +446,157 @@ TEST_PLAIN(one_process_at_a_time)
 	REQUIRE(read(pipes[0][0], &byte, 1) == 1);
 	test_run_task(second_process);
 	CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/* The table of keys against a plain list, and a resume now and then.  All from the seed. */
+enum { LINES = 40, TIMES = 60 };
+
+static struct {
+	enum journal_state file[LINES][TIMES];	/* what the file says of the nth job with a line */
+	int times[LINES];			/* of this run */
+} model;
+
+static uint64_t seed;
+
+static uint64_t print_seed(void)
+{
+	return seed;
+}
+
+static unsigned below(unsigned n)
+{
+	static uint64_t state;
+
+	if (!state)
+		state = seed;
+	state = state * 6364136223846793005u + 1442695040888963407u;
+	return (unsigned)(state >> 33) % n;
+}
+
+static void random_job(struct journal *j)
+{
+	int line = (int)below(LINES), nth = model.times[line];
+	enum journal_state state;
+	struct journal_key key;
+	char text[16];
+
+	if (nth == TIMES)
+		return;
+	model.times[line]++;
+	snprintf(text, sizeof(text), "line %d", line);
+	CHECK_EQ(key_of(j, text, &key), model.file[line][nth]);
+	if (below(3) == 0)
+		return;	/* not run */
+	state = below(4) == 0 ? JOURNAL_FAILED : JOURNAL_DONE;
+	CHECK_EQ(journal_add(j, &key, state), 0);
+	model.file[line][nth] = state;
+}
+
+static void check_counts(struct journal *j)
+{
+	uint64_t done = 0, failed = 0, of_file[3];
+
+	for (int i = 0; i < LINES * TIMES; i++) {
+		done += model.file[i / TIMES][i % TIMES] == JOURNAL_DONE;
+		failed += model.file[i / TIMES][i % TIMES] == JOURNAL_FAILED;
+	}
+	journal_counts(j, &of_file[0], &of_file[1], &of_file[2]);
+	CHECK_EQ(of_file[0], done);
+	CHECK_EQ(of_file[1], failed);
+	CHECK_EQ(of_file[2], 0);
+}
+
+TEST(random_runs)
+{
+	const char *path = path_of("j"), *given = getenv("LEAT_TEST_SEED");
+	int runs = test_full() ? 2000 : test_slow() ? 20 : 100;
+
+	test_timeout(120);
+	seed = given ? strtoull(given, NULL, 10) : (uint64_t)leat_now();
+	test_seed = print_seed;
+	for (int run = 0; run < runs && !test_failed(); run++) {
+		struct journal *j = open_how(path, JOURNAL_RESUME);
+
+		check_counts(j);
+		memset(model.times, 0, sizeof(model.times));
+		for (unsigned i = below(200); i > 0; i--)
+			random_job(j);
+		if (below(2))
+			CHECK_EQ(journal_sync(j), 0);
+		CHECK_EQ(journal_close(j), 0);
+	}
+}
+
+enum { TASKS = 4, EACH = 400 };
+
+LEAT_TASK(add_many, (struct journal *, j), (struct journal_key *, keys))
+{
+	for (int i = 0; i < EACH; i++) {
+		CHECK_EQ(journal_add(j, &keys[i], JOURNAL_DONE), 0);
+		if (i % 50 == 49)
+			CHECK_EQ(journal_sync(j), 0);
+	}
+}
+
+/* While another reads on: it asks for keys. */
+TEST_WITH(tasks_add_at_once, .workers = 3)
+{
+	const char *path = path_of("j");
+	struct journal *j = open_how(path, JOURNAL_NEW);
+	static struct journal_key keys[TASKS][EACH];
+	leat_group group;
+	char line[16];
+
+	REQUIRE(leat_group_init(&group, NULL) == 0);
+	for (int t = 0; t < TASKS; t++) {
+		for (int i = 0; i < EACH; i++) {
+			snprintf(line, sizeof(line), "%d", t * EACH + i);
+			CHECK_EQ(key_of(j, line, &keys[t][i]), JOURNAL_UNKNOWN);
+		}
+		CHECK_EQ(leat_go_in(&group, add_many, j, keys[t]), 0);
+	}
+	CHECK_EQ(leat_group_wait(&group), 0);
+	leat_group_release(&group);
+	CHECK_EQ(journal_close(j), 0);
+	j = open_how(path, JOURNAL_RESUME);
+	CHECK_EQ(count_done(j, TASKS * EACH), TASKS * EACH);
+	CHECK_EQ(journal_close(j), 0);
+}
+
+static size_t resident(void)
+{
+	FILE *f = fopen("/proc/self/statm", "re");
+	unsigned long pages = 0;
+
+	REQUIRE(f && fscanf(f, "%*u %lu", &pages) == 1);
+	fclose(f);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* What journal.h says of memory, of what the file has and of what the input has. */
+TEST(memory_of_a_job)
+{
+	const char *path = path_of("j");
+	struct journal *j = open_how(path, JOURNAL_NEW);
+	enum { JOBS = 400000 };
+	size_t start;
+	char line[16];
+
+	if (test_slow())
+		SKIP("memory is counted in other ways");
+	start = resident();
+	for (int i = 0; i < JOBS; i++) {
+		snprintf(line, sizeof(line), "%d", i);
+		add_line(j, line, JOURNAL_DONE);
+	}
+	CHECK(resident() - start < (size_t)JOBS * 48 + (1 << 20));
+	CHECK_EQ(journal_close(j), 0);
+	start = resident();
+	j = open_how(path, JOURNAL_RESUME);
+	CHECK(resident() - start < (size_t)JOBS * 48 + (1 << 20));
+	CHECK_EQ(count_done(j, JOBS), JOBS);
+	/* The same lines, though as often as they like. */
+	CHECK_EQ(count_done(j, JOBS), 0);
+	CHECK(resident() - start < (size_t)JOBS * 48 + (1 << 20));
+	CHECK_EQ(journal_close(j), 0);
 }

@@ -28,12 +28,12 @@ static inline void remove_test_dir(void)
 	CHECK(system(line) == 0);
 }
 
-/* A path in a directory that is removed when the test's process ends. */
+/* A path in a directory that is removed when the test's process ends; the same for a name. */
 static inline const char *path_of(const char *name)
 {
-	static char path[4][128];
-	static int next;
-	char *p = path[next++ % 4];
+	static char path[8][128];
+	const char *end;
+	int i = 0;
 
 	if (!test_dir_owner) {
 		/* In memory: an fsync takes no time, and these tests make many. */
@@ -43,8 +43,14 @@ static inline const char *path_of(const char *name)
 		test_dir_owner = getpid();
 		atexit(remove_test_dir);
 	}
-	snprintf(p, sizeof(path[0]), "%s/%s", test_dir, name);
-	return p;
+	for (; i < 8 && path[i][0]; i++) {
+		end = path[i] + strlen(test_dir) + 1;
+		if (strcmp(end, name) == 0)
+			return path[i];
+	}
+	REQUIRE(i < 8);
+	snprintf(path[i], sizeof(path[i]), "%s/%s", test_dir, name);
+	return path[i];
 }
 
 static inline struct journal *open_how(const char *path, enum journal_resume resume)
