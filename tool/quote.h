@@ -12,7 +12,7 @@ void quote_bytes(struct text *text, const char *bytes, size_t n);
 /* The same, but a word that says the same without quotes stays as it is. */
 void quote_word(struct text *text, const char *bytes, size_t n);
 
-/* A command, whose arguments end with NULL, as a shell would take it; for free(3).  NULL: no memory. */
+/* A command (its arguments, NULL at the end) as a shell takes it; for free(3).  NULL: no memory. */
 char *quote_command(const char *const *args);
 
 #endif

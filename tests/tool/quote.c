@@ -75,9 +75,9 @@ TEST_PLAIN(all_bytes)
 
 TEST_PLAIN(words)
 {
-	check_survives((const char *const[]){ "it's", "''", "'", "\\'", "a\nb", "\n", " ", "~", "$(x)",
-					      "`x`", "$HOME", "-n", "--a=b", "a=b", "*", "!x", "#x",
-					      "{a,b}", NULL });
+	check_survives((const char *const[]){
+		"it's", "''", "'", "\\'", "a\nb", "\n", " ", "~", "$(x)", "`x`", "$HOME", "-n",
+		"--a=b", "a=b", "*", "!x", "#x", "{a,b}", NULL });
 }
 
 static uint64_t random_state;
@@ -118,7 +118,7 @@ TEST_PLAIN(random_words)
 
 	test_seed = seed;
 	test_timeout(120);
-	for (int round = 0; round < rounds; round++) {
+	for (int round = 0; round < rounds && !test_failed(); round++) {
 		char words[50][12];
 		const char *args[51] = { NULL };
 		uint64_t state = random_state = first + (uint64_t)round;
