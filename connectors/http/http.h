@@ -68,6 +68,7 @@ struct http_request {
 
 struct http_response {
 	int status;		/* 0: there was none */
+	int version;		/* of HTTP: 10, 11, 20 or 30; 0: there was no response */
 	char *body;		/* body_size bytes, and a 0 behind them; to free(3), or NULL */
 	size_t body_size;
 	char *content_type;	/* NULL: none given */

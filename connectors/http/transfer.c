@@ -93,15 +93,33 @@ static int64_t retry_after(CURL *easy)
 	return r;
 }
 
+static int version_of(long curl)
+{
+	switch (curl) {
+	case CURL_HTTP_VERSION_1_0:
+		return 10;
+	case CURL_HTTP_VERSION_1_1:
+		return 11;
+	case CURL_HTTP_VERSION_2_0:
+		return 20;
+	case CURL_HTTP_VERSION_3:
+		return 30;
+	default:
+		return 0;
+	}
+}
+
 static int fill(struct http_transfer *t)
 {
 	struct http_response *response = t->response;
-	long status = 0;
+	long status = 0, version = 0;
 	char *type = NULL;
 
 	http_curl.easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
 	http_curl.easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &type);
+	http_curl.easy_getinfo(t->easy, CURLINFO_HTTP_VERSION, &version);
 	response->status = (int)status;
+	response->version = version_of(version);
 	response->retry_after = retry_after(t->easy);
 	if (type) {
 		response->content_type = strdup(type);

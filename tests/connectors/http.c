@@ -75,6 +75,7 @@ TEST(get)
 	set_up(&f, HTTP_CLIENT_OPTIONS());
 	CHECK_EQ(get(&f, "/hello", &response), 0);
 	CHECK_EQ(response.status, 200);
+	CHECK_EQ(response.version, 11);
 	CHECK_STR(response.body, "hello");
 	CHECK_EQ(response.body_size, 5);
 	CHECK_STR(response.content_type, "text/plain");
