@@ -197,7 +197,8 @@ LEAT_API LEAT_MUST_CHECK int leat_pipeline_run(leat_pipeline *pipeline);
 /*
  * shutdown: the source makes no more items (its function is cancelled if it blocks), those that
  * are live go through.  abort: all functions are cancelled, what is live is dropped; cause is a
- * negative error, the result of the wait (0: -ECANCELED).  Once is enough; neither blocks.
+ * negative error, the result of the wait (0: -ECANCELED).  Once is enough; after the end they do
+ * nothing; neither blocks.
  */
 LEAT_API void leat_pipeline_shutdown(leat_pipeline *pipeline);
 LEAT_API void leat_pipeline_abort(leat_pipeline *pipeline, int cause);

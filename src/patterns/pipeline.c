@@ -361,6 +361,8 @@ int leat_pipeline_wait(leat_pipeline *p)
 		/* As its task has done, if there was one. */
 		if (p->source->o.kind == LEAT__FROM)
 			leat_channel_abandon(p->source->o.chan);
+		/* A stop that comes after the end is none. */
+		leat__pipeline_halt(p, LEAT__ENOUGH, 0);
 		p->waited = true;
 	}
 	return leat__pipeline_how(p) == LEAT__ABORTED ? atomic_load(&p->error) : 0;
