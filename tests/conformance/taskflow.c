@@ -1,8 +1,8 @@
 /*
  * Taskflow's tests of its data pipelines: see README.md.
  *
- * S is a serial pipe, P a parallel one; lines are live, workers those of the runtime.  The first pipe
- * is the source.  A P that a serial pipe follows, which gets its items in order, is ordered here.
+ * S is a serial pipe, P a parallel one; lines are live, workers those of the runtime.  The first
+ * pipe is the source.  A P that a serial pipe follows, which gets its items in order, is ordered.
  */
 #include "flows.h"
 
