@@ -24,7 +24,7 @@ static inline int count(struct range *range, int *ret_n)
 	return 0;
 }
 
-enum { NOTES = 4096 };
+enum { NOTES = 1100 };	/* on a task's stack, which is small */
 
 struct notes {
 	leat_mutex lock;

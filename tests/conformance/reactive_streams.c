@@ -1,5 +1,5 @@
 /*
- * The rules of Reactive Streams 1.0.4, which its TCK tests: each that can exist here is a test, named
+ * The rules of Reactive Streams 1.0.4, which its TCK tests: each that can exist is a test, named
  * by the rule's number (101 is 1.1).  README.md has the others.
  *
  * A publisher is a pipeline's source, or who sends to a channel; a subscriber the sink, or who
