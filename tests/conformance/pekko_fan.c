@@ -635,7 +635,8 @@ static void merge_ways(int ways, int each)
 
 	memset(&notes, 0, sizeof(notes));
 	begin(&f, ways, 1);
-	CHECK_EQ(leat_merge(&f.fan, &f.group, f.in, (size_t)ways, f.out[0], .end = LEAT_FAN_ALL), 0);
+	CHECK_EQ(leat_merge(&f.fan, &f.group, f.in, (size_t)ways, f.out[0], .end = LEAT_FAN_ALL),
+		 0);
 	CHECK_EQ(leat_go_in(&f.group, drain, f.out[0], &notes), 0);
 	for (int i = 0; i < ways; i++) {
 		last[i] = -1;

@@ -230,17 +230,17 @@ TEST_BOTH(map_async_parallelism_of_many, 1)
 	int n = test_slow() ? 1000 : 10000;
 
 	FOR_EACH_MODE(mode) {
+		bool ordered = mode == LEAT_STAGE_ORDERED, keyed = mode == LEAT_STAGE_KEYED;
 		leat_flow(int) a, b;
 		long sum = 0;
 
 		begin(1, n);
 		CHECK_EQ(leat_pipeline_make(&f.p, .live = 16), 0);
 		leat_pipeline_source(f.p, &a, &f.range, count, .name = "source");
-		leat_pipeline_map_with(f.p, a, &b, &f, short_future, .name = "mapAsync", .mode = mode,
-				       .workers = 8, .on_error = LEAT_ERROR_STOP,
-				       .window = mode == LEAT_STAGE_ORDERED ? 16 : 0,
-				       .key = mode == LEAT_STAGE_KEYED ? LEAT_STAGE_KEY(int, own_key)
-								       : NULL);
+		leat_pipeline_map_with(f.p, a, &b, &f, short_future, .name = "mapAsync",
+				       .mode = mode, .workers = 8, .on_error = LEAT_ERROR_STOP,
+				       .window = ordered ? 16 : 0,
+				       .key = keyed ? LEAT_STAGE_KEY(int, own_key) : NULL);
 		leat_pipeline_sink_with(f.p, b, &sum, sum_up, .name = "sink", SERIAL);
 		run_pipeline(f.p, 0, &f.ledger);
 		CHECK_EQ(sum, (long)n * (n + 1) / 2);
