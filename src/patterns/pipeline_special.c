@@ -150,7 +150,8 @@ static void add_to_batch(struct leat__stage_worker *w, struct batch *b, struct l
 	const leat_stage_options *o = &w->stage->o;
 	uint64_t weight = o->weight > 0 ? o->weigh(env->item) : 0;
 
-	if (b->token && b->weight + weight > o->weight)
+	/* One that is not full weighs less than it may. */
+	if (b->token && o->weight > 0 && weight > o->weight - b->weight)
 		end_batch(w, b);
 	if (!b->token && begin_batch(w->stage, b) < 0) {
 		leat__stage_fail(w, env, -ENOMEM);

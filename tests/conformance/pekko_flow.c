@@ -294,6 +294,21 @@ TEST_SIM(grouped_weighted_too_heavy_goes_alone, 20)
 	CHECK_EQ(g.n, 1);
 }
 
+/* No weight is too large to be added: it is a bound, not a sum. */
+static uint64_t huge_weight(const int *item)
+{
+	return *item == 2 ? UINT64_MAX : *item == 4 ? UINT64_MAX - 2 : 1;
+}
+
+TEST_SIM(grouped_weighted_by_huge_weights, 20)
+{
+	static const int items[] = { 1, 2, 3, 4, 5 }, sizes[] = { 1, 1, 1, 1, 1 };
+	struct grouped g;
+
+	begin_grouped(&g, 100, 50 * LEAT_MS, 5, huge_weight);
+	WEIGHTED(g, items, sizes);
+}
+
 /* "append zero weighted elements to a full group ...": a full one goes; they are in the next. */
 TEST_SIM(grouped_weighted_of_no_weight, 20)
 {
