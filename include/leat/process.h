@@ -125,6 +125,12 @@ LEAT_API int leat_process_kill_group(leat_process *process, int sig);
 LEAT_API int leat_process_pid(const leat_process *process);
 
 /*
+ * A descriptor that is readable when the process has ended, for epoll sets of the caller's own; it
+ * stays the process's, and is closed by leat_process_release.
+ */
+LEAT_API int leat_process_pidfd(const leat_process *process);
+
+/*
  * The program's ends of the pipes; none for what is no pipe.  Close stdin to end the
  * child's input.  release closes what is still open.
  */

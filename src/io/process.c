@@ -293,6 +293,12 @@ int leat_process_pid(const leat_process *process)
 	return process->child.pid;
 }
 
+int leat_process_pidfd(const leat_process *process)
+{
+	leat__require(process);
+	return process->child.pidfd;
+}
+
 leat_io leat_process_stdin(const leat_process *process)
 {
 	leat__require(process);

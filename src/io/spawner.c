@@ -1,11 +1,14 @@
 /*
- * The spawner: one thread starts all child processes.
+ * The start of child processes.
  *
  * The kernel kills a child that asks for it (PR_SET_PDEATHSIG) when the thread that
- * made it ends.  So this one stays as long as the runtime; and it may block
- * for as long as an exec takes.
+ * made it ends.  So that must be one that stays as long as the runtime: a worker, which is
+ * held for as long as the exec takes (the watchdog finds a stand-in if that is long); or, for
+ * other threads than workers, the spawner's.  Starts are made one at a time: who has the
+ * permit has the guardian and the children's stack.
  *
- *   start	S0 coming + 1; wake the thread.  Not after S1: if it took this core at once, the
+ *   start, by another thread:
+ *		S0 coming + 1; wake the thread.  Not after S1: if it took this core at once, the
  *		   task would be made ready while its context is not saved, and who resumes
  *		   it would have to wait for that
  *		S1 append the request, which is on the stack of the task that asks; coming - 1;
@@ -41,15 +44,15 @@ struct leat__spawner {
 	struct leat__lock lock;
 	struct request *first, *last; /* (L) */
 	struct leat__list children; /* (L) */
+	leat_sem permit;	/* to start a child; one */
 	uint32_t requests;	/* (a) futex: changes with each request */
 	uint32_t coming;	/* (a) requests that are about to be appended */
 	uint32_t stopping;	/* (a) */
-	leat_mutex start_lock;
-	bool started;		/* (L: start_lock) */
-	int64_t slack;		/* (c) the timer slack that children get */
-	struct leat__thread_handle thread;
-	char *stack;		/* (c) of the children, one at a time */
-	struct leat__guardian guardian; /* of the thread */
+	bool thread_runs;	/* (P) */
+	struct leat__thread_handle thread; /* (P) */
+	/* (P): of who has the permit. */
+	char *stack;		/* of the children, one at a time; NULL: nothing was started yet */
+	struct leat__guardian guardian;
 };
 
 /* The rest, when the child's exec has succeeded or failed. */
@@ -65,9 +68,20 @@ static void note_child(struct leat__spawner *spawner, const struct leat__spawn *
 	leat__lock_release(&spawner->lock);
 }
 
-static int start(struct leat__spawner *spawner, struct request *request)
+/* Before the first start; with the permit. */
+static int make_ready(struct leat__spawner *spawner)
 {
-	struct leat__spawn *s = request->spawn;
+	int r = spawner->stack ? 0 : leat__spawn_supported();
+
+	if (r < 0 || spawner->stack)
+		return r;
+	spawner->stack = leat__map_reserve(STACK, 0);
+	return spawner->stack ? 0 : -ENOMEM;
+}
+
+/* With the permit. */
+static int start(struct leat__spawner *spawner, struct leat__spawn *s, struct leat__child *child)
+{
 	int r = leat__guardian_start(&spawner->guardian, spawner->stack, STACK);
 
 	if (r < 0)
@@ -77,7 +91,7 @@ static int start(struct leat__spawner *spawner, struct request *request)
 		return -EAGAIN;
 	r = leat__spawn(s, spawner->stack, STACK);					/* S2 */
 	if (r == 0)
-		note_child(spawner, s, request->child);
+		note_child(spawner, s, child);
 	return r;
 }
 
@@ -100,7 +114,6 @@ static void *thread_main(void *arg)
 	struct leat__spawner *spawner = arg;
 
 	leat__thread_set_name("leat-spawner");
-	leat__timer_slack_restore(spawner->slack);
 	for (;;) {
 		/*
 		 * In this order: a request whose bell is in seen is coming, or to be taken;
@@ -113,7 +126,7 @@ static void *thread_main(void *arg)
 		if (request) {
 			struct leat__task *t = request->task;
 
-			request->result = start(spawner, request);
+			request->result = start(spawner, request->spawn, request->child);
 			LEAT_CHECK(leat__claim(t, LEAT__CLAIM_DONE));			/* S3 */
 			leat__ready(t);
 		} else if (coming > 0) {
@@ -150,10 +163,12 @@ static void stop(struct leat__runtime *rt)
 	struct leat__spawner *spawner = rt->spawner;
 
 	kill_children(spawner);								/* S4 */
-	if (spawner->started) {
+	if (spawner->thread_runs) {
 		leat__store_relaxed(&spawner->stopping, 1);
 		ring(spawner);
 		leat__thread_join(spawner->thread);					/* S5 */
+	}
+	if (spawner->stack) {
 		leat__guardian_stop(&spawner->guardian);
 		leat__map_release(spawner->stack, STACK);
 	}
@@ -173,6 +188,7 @@ static struct leat__spawner *get(struct leat__runtime *rt)
 		return NULL;
 	memset(spawner, 0, sizeof(*spawner));
 	leat__list_init(&spawner->children);
+	leat_sem_init(&spawner->permit, 1, 0);
 	spawner->guardian = (struct leat__guardian)LEAT__GUARDIAN_NONE;
 	if (leat__cas(&rt->spawner, NULL, spawner)) {
 		leat__at_stop(rt, stop);
@@ -182,50 +198,20 @@ static struct leat__spawner *get(struct leat__runtime *rt)
 	return leat__load_acquire(&rt->spawner);
 }
 
-static int run_thread(struct leat__spawner *spawner)
+/* By the spawner's thread; with the permit, which is the caller's meanwhile. */
+static int start_by_thread(struct leat__spawner *spawner, struct leat__spawn *s,
+			   struct leat__child *child)
 {
-	struct leat__worker *w = leat__self();
-	int r = leat__spawn_supported();
-
-	if (r < 0)
-		return r;
-	spawner->slack = w ? w->timer_slack : 0;
-	spawner->stack = leat__map_reserve(STACK, 0);
-	if (!spawner->stack)
-		return -ENOMEM;
-	r = (int)LEAT__SYS(leat__thread_start(&spawner->thread, thread_main, spawner));
-	if (r < 0)
-		leat__map_release(spawner->stack, STACK);
-	return r;
-}
-
-static int make_ready(struct leat__spawner *spawner)
-{
-	int r = 0;
-
-	leat_mutex_lock(&spawner->start_lock);
-	if (!spawner->started)
-		r = run_thread(spawner);
-	if (r == 0)
-		leat__store_release(&spawner->started, true);
-	leat_mutex_unlock(&spawner->start_lock);
-	return r;
-}
-
-int leat__spawner_start(struct leat__spawn *s, struct leat__child *child)
-{
-	struct leat__runtime *rt = leat__rt;
-	struct leat__spawner *spawner = get(rt);
 	struct request request = { .spawn = s, .child = child };
-	int r;
 
-	if (!spawner)
-		return -ENOMEM;
-	r = leat__load_acquire(&spawner->started) ? 0 : make_ready(spawner);
-	if (r < 0)
-		return r;
+	if (!spawner->thread_runs) {
+		int64_t r = LEAT__SYS(leat__thread_start(&spawner->thread, thread_main, spawner));
+
+		if (r < 0)
+			return (int)r;
+		spawner->thread_runs = true;
+	}
 	request.task = leat__current(leat__self());
-	leat__fetch_add(&rt->external, 1);
 	leat__fetch_add(&spawner->coming, 1);						/* S0 */
 	ring(spawner);
 	leat__lock_acquire(&spawner->lock, LEAT__RANK_OBJECT);				/* S1 */
@@ -238,8 +224,33 @@ int leat__spawner_start(struct leat__spawn *s, struct leat__child *child)
 	leat__fetch_sub(&spawner->coming, 1);
 	leat__lock_release(&spawner->lock);
 	leat__park(request.task, LEAT__WHY_BLOCKING, spawner, LEAT_FOREVER);
-	leat__fetch_sub(&rt->external, 1);
 	return request.result;
+}
+
+int leat__spawner_start(struct leat__spawn *s, struct leat__child *child)
+{
+	struct leat__runtime *rt = leat__rt;
+	struct leat__spawner *spawner = get(rt);
+	struct leat__worker *w = leat__self();
+	int r;
+
+	if (!spawner)
+		return -ENOMEM;
+	leat__fetch_add(&rt->external, 1);
+	if (w)
+		leat_shield_begin();
+	r = leat_sem_acquire(&spawner->permit, 1);
+	if (w)
+		leat_shield_end();
+	if (r == 0) {
+		s->timer_slack = w ? w->timer_slack : 0;
+		r = make_ready(spawner);
+		if (r == 0)
+			r = w ? start(spawner, s, child) : start_by_thread(spawner, s, child);
+		leat_sem_release(&spawner->permit, 1);
+	}
+	leat__fetch_sub(&rt->external, 1);
+	return r;
 }
 
 void leat__spawner_forget(struct leat__child *child)

@@ -147,6 +147,8 @@ BARE static int set_up(struct leat__spawn *s)
 	int64_t r = 0;
 
 	default_signals();
+	if (s->timer_slack > 0)
+		syscall(SYS_prctl, PR_SET_TIMERSLACK, s->timer_slack, 0, 0, 0);
 	if (s->flags & LEAT__SPAWN_SESSION)
 		r = LEAT__SYS(syscall(SYS_setsid));
 	else if (s->flags & LEAT__SPAWN_GROUP)

@@ -37,6 +37,7 @@ struct leat__spawn {
 	size_t nfds;
 	const struct leat__spawn_limit *limits;
 	size_t nlimits;
+	int64_t timer_slack;	/* ns, of the child; 0: the calling thread's */
 	int32_t *enter;		/* (a) the child stores its target there before it can be seen */
 	/* What follows is filled in. */
 	int parent;

@@ -21,6 +21,7 @@
 
 #include "../io/proc.h"
 #include "port/sys.h"
+#include "foreign.h"
 #include "test.h"
 
 #define SOON leat_in(LEAT_S)
@@ -257,6 +258,24 @@ static int start_what_is_not(void)
 	return r == -ENOENT ? 0 : r;
 }
 
+static void start_outside(void *arg)
+{
+	int *r = arg;
+
+	*r = run_program(LEAT_PROCESS_OPTIONS(.argv = ARGV("/bin/true")), NULL);
+}
+
+/* By a thread that is no worker. */
+static int outside(void)
+{
+	struct foreign foreign;
+	int r = -EIO;
+
+	foreign_start(&foreign, start_outside, &r);
+	foreign_join(&foreign);
+	return r;
+}
+
 static int processes(void)
 {
 	const leat_process_fd fds[] = { { .to = 5, .from = 2 } };
@@ -274,6 +293,7 @@ static int processes(void)
 	TRY(run_program(LEAT_PROCESS_OPTIONS(.argv = sleeps), leat_process_kill));
 	TRY(run_program(LEAT_PROCESS_OPTIONS(.argv = sleeps), leat_process_kill_group));
 	TRY(start_what_is_not());
+	TRY(outside());
 	r = leat_process_output(&out, LEAT_PROCESS_OPTIONS(.argv = ARGV("/bin/cat")), "x", 1, 10,
 				leat_in(20 * LEAT_S));
 	if (r == 0)
