@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "help.h"
+#include "map.h"
 
 int main(int argc, char **argv)
 {
@@ -11,6 +12,8 @@ int main(int argc, char **argv)
 	if (!name || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 ||
 	    strcmp(name, "help") == 0)
 		return help_main(name && argc > 2 ? argv[2] : NULL);
+	if (strcmp(name, "map") == 0)
+		return map_main(argc - 1, argv + 1);
 	if (strcmp(name, "--version") == 0) {
 		puts("leat " LEAT_VERSION);
 		return 0;

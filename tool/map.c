@@ -1,0 +1,357 @@
+#include "map.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "help.h"
+#include "memory.h"
+#include "message.h"
+
+static void could_not_go_on(struct map *m, int r)
+{
+	int none = 0;
+
+	atomic_compare_exchange_strong(&m->fatal, &none, r);
+}
+
+/* The records of one job; 0, LEAT_EEND, or an error. */
+static int read_job(struct map *m, struct record *records, char **bytes, size_t *ret_n,
+		    uint64_t *ret_long)
+{
+	const struct map_options *o = m->o;
+	size_t n = 0, used = 0;
+	struct record one;
+	uint64_t size;
+	int r = 0;
+
+	*ret_long = 0;
+	while (n < o->per_job) {
+		r = o->pipe ? input_block(m->input, o->block, &one, &size)
+			    : input_record(m->input, &one, &size);
+		if (r < 0)
+			break;
+		if (size > o->record_max && !(o->pipe && size <= o->block))
+			*ret_long = size;
+		if (o->per_job > 1) { /* the input's are valid until the next call */
+			*bytes = need_more(*bytes, used + one.n);
+			memcpy(*bytes + used, one.bytes, one.n);
+			one.bytes = NULL;
+		}
+		used += one.n;
+		records[n++] = one;
+	}
+	used = 0;
+	for (size_t i = 0; i < n && o->per_job > 1; i++) {
+		records[i].bytes = *bytes + used;
+		used += records[i].n;
+	}
+	*ret_n = n;
+	return n > 0 ? 0 : r;
+}
+
+/* What no command can be given. */
+static void check_records(struct map *m, struct job *job, uint64_t too_long)
+{
+	const char *nul;
+
+	if (too_long > 0) {
+		snprintf(job->why, sizeof(job->why),
+			 "a record has %llu bytes, more than --max-record allows",
+			 (unsigned long long)too_long);
+		job->code = 1;
+	}
+	for (size_t i = 0; i < job->nrecords && !m->o->pipe && !m->o->http; i++) {
+		nul = memchr(job->records[i].bytes, '\0', job->records[i].n);
+		if (!nul)
+			continue;
+		snprintf(job->why, sizeof(job->why),
+			 "a record has a NUL byte, at column %zu; no argument can have one",
+			 (size_t)(nul - job->records[i].bytes) + 1);
+		job->code = 1;
+	}
+}
+
+/* false: it is done. */
+static bool is_to_do(struct map *m, struct job *job)
+{
+	enum journal_state state;
+	int r;
+
+	if (!m->journal)
+		return true;
+	r = journal_key(m->journal, job->records, job->nrecords, &job->key, &state);
+	if (r < 0)
+		die("out of memory");
+	return state == JOURNAL_UNKNOWN || (state == JOURNAL_FAILED && m->o->resume_failed);
+}
+
+static int next_job(struct map *m, struct job **ret_job)
+{
+	struct record *records = need(m->o->per_job * sizeof(*records));
+	char *bytes = NULL;
+	uint64_t too_long;
+	struct job *job;
+	size_t n;
+	int r;
+
+	for (;;) {
+		r = read_job(m, records, &bytes, &n, &too_long);
+		if (r < 0)
+			break;
+		job = job_create(++m->seq, records, n);
+		if (is_to_do(m, job)) {
+			check_records(m, job, too_long);
+			*ret_job = job;
+			break;
+		}
+		job_free(job);
+		atomic_fetch_add_explicit(&m->skipped, 1, memory_order_relaxed);
+	}
+	free(records);
+	free(bytes);
+	if (r < 0 && r != LEAT_EEND && r != -ECANCELED) {
+		message("%s: %s", m->o->file ? m->o->file : "stdin", leat_strerror(r));
+		could_not_go_on(m, r);
+	}
+	return r < 0 ? LEAT_ECLOSED : 0;
+}
+
+static int run_job(struct map *m, struct job **in, struct job **ret_out)
+{
+	int r = map_run_job(m, *in);
+
+	if (r == 0)
+		*ret_out = *in;
+	else if (r != -ECANCELED) /* the run was stopped */
+		could_not_go_on(m, r);
+	return r;
+}
+
+/* 126 and 127 are the shell's, too: no command will run any better. */
+static bool cannot_run(const struct job *job)
+{
+	return job->code == 126 || job->code == 127;
+}
+
+static void look_for_halt(struct map *m, const struct job *job)
+{
+	enum halt_when when = halt_now(&m->o->halt, atomic_load(&m->deliver.succeeded),
+				       atomic_load(&m->deliver.failed));
+
+	if (cannot_run(job) && when == HALT_NEVER) {
+		if (!m->said_cannot_run)
+			message("job %llu could not be run (exit status %d): no new jobs",
+				(unsigned long long)job->seq, job->code);
+		m->said_cannot_run = true;
+		when = HALT_SOON;
+	}
+	if (when == HALT_SOON)
+		leat_pipeline_shutdown(m->pipeline);
+	else if (when == HALT_NOW)
+		leat_pipeline_abort(m->pipeline, -ECANCELED);
+}
+
+static int deliver(struct map *m, struct job **in)
+{
+	struct job *job = *in;
+	int r = deliver_job(&m->deliver, job);
+
+	if (r < 0) {
+		could_not_go_on(m, r);
+		return r;
+	}
+	look_for_halt(m, job);
+	job_free(job);
+	return 0;
+}
+
+static void drop_job(struct job **job)
+{
+	job_free(*job);
+}
+
+static int build(struct map *m)
+{
+	const struct map_options *o = m->o;
+	size_t jobs = (size_t)o->jobs.n, window = o->window > 0 ? o->window
+						 : o->keep_order && jobs < 64 ? 64 : jobs;
+	leat_flow(struct job *) made, done;
+	int r;
+
+	r = leat_pipeline_make(&m->pipeline, .live = jobs + window, .name = "map");
+	if (r < 0)
+		return r;
+	leat_pipeline_source(m->pipeline, &made, m, next_job, .name = "input",
+			     .drop = LEAT_STAGE_DROP(struct job *, drop_job));
+	leat_pipeline_map_with(m->pipeline, made, &done, m, run_job, .name = "run",
+			       .mode = o->keep_order ? LEAT_STAGE_ORDERED : LEAT_STAGE_PARALLEL,
+			       .workers = o->jobs.n, .on_error = LEAT_ERROR_STOP,
+			       .window = o->keep_order ? window : 0,
+			       .drop = LEAT_STAGE_DROP(struct job *, drop_job));
+	leat_pipeline_sink_with(m->pipeline, done, m, deliver, .name = "output",
+				.mode = LEAT_STAGE_SERIAL, .buffer = window,
+				.on_error = LEAT_ERROR_STOP);
+	return 0;
+}
+
+static int open_journal(struct map *m)
+{
+	const struct map_options *o = m->o;
+	enum journal_resume resume = o->resume_failed ? JOURNAL_RESUME_FAILED
+				     : o->resume      ? JOURNAL_RESUME
+						      : JOURNAL_NEW;
+	char why[512];
+	int r;
+
+	if (!o->journal)
+		return 0;
+	r = journal_open(&m->journal, o->journal, resume, o->resume_force, o->command, o->ncommand,
+			 why, sizeof(why));
+	if (r < 0)
+		message("%s", why);
+	else
+		journal_set_output(m->journal, STDOUT_FILENO);
+	return r;
+}
+
+/* With a rate, a run that goes on does not begin with a burst. */
+static int start_limits(struct map *m)
+{
+	const struct map_options *o = m->o;
+	leat_reservation all;
+	int r = 0;
+
+	if (o->rate.per_second > 0)
+		r = leat_bucket_init(&m->rate, o->rate.per_second, o->rate.burst);
+	if (r == 0 && o->rate.per_second > 0 && (o->resume || o->resume_failed))
+		r = leat_bucket_reserve(&m->rate, (int64_t)o->rate.burst, LEAT_FOREVER, &all);
+	if (r == 0 && o->delay > 0)
+		r = leat_bucket_init(&m->delay, 1e9 / (double)o->delay, 1);
+	return r;
+}
+
+static int start(struct map *m)
+{
+	const struct map_options *o = m->o;
+	const char *why;
+	int r = template_create(&m->command, o->command, o->ncommand, o->shell, !o->pipe, &why);
+
+	if (r < 0) {
+		message("map: %s", why);
+		return r;
+	}
+	if (!o->shell && !strchr(o->command[0], '{'))
+		m->program = file_in_path(o->command[0]);
+	slots_init(&m->slots, o->jobs.n);
+	r = start_limits(m);
+	if (r == 0)
+		r = open_journal(m);
+	if (r == 0) {
+		r = input_open(&m->input, o->file, o->delim, o->record_max);
+		if (r < 0)
+			message("%s: %s", o->file ? o->file : "stdin", leat_strerror(r));
+	}
+	if (r == 0)
+		r = deliver_open(&m->deliver, o, m->journal);
+	return r == 0 ? build(m) : r;
+}
+
+LEAT_TASK(sync_journal, (struct map *, m))
+{
+	int r = 0;
+
+	while (r == 0 && leat_sleep(JOURNAL_SYNC_NS) == 0)
+		r = journal_sync(m->journal);
+	if (r < 0) {
+		message("--journal %s: %s", m->o->journal, leat_strerror(r));
+		could_not_go_on(m, r);
+		leat_pipeline_abort(m->pipeline, r);
+	}
+}
+
+static void run(struct map *m)
+{
+	leat_group beside;
+	int r = leat_group_init(&beside, LEAT_GROUP_OPTIONS(.join = LEAT_JOIN_ALL_DONE));
+
+	if (r == 0)
+		r = map_signals_start(m, &beside);
+	if (r == 0 && m->journal)
+		r = leat_go_in(&beside, sync_journal, m);
+	if (r == 0)
+		r = leat_pipeline_run(m->pipeline);
+	leat_group_cancel(&beside, 0);
+	leat_group_wait(&beside);
+	leat_group_release(&beside);
+	if (r < 0 && r != -ECANCELED)
+		could_not_go_on(m, r);
+}
+
+static void end(struct map *m)
+{
+	int r;
+
+	leat_pipeline_destroy(m->pipeline, NULL);
+	deliver_close(&m->deliver);
+	input_close(m->input);
+	r = journal_close(m->journal);
+	if (r < 0) {
+		message("--journal %s: %s", m->o->journal, leat_strerror(r));
+		could_not_go_on(m, r);
+	}
+	slots_release(&m->slots);
+	template_free(m->command);
+	free(m->program);
+}
+
+static int map_task(void *arg)
+{
+	struct map *m = arg;
+	int r = start(m);
+
+	if (r == 0)
+		run(m);
+	else
+		could_not_go_on(m, r);
+	end(m);
+	return 0;
+}
+
+static int exit_status(struct map *m)
+{
+	uint64_t failed = atomic_load(&m->deliver.failed);
+	int sig = atomic_load(&m->signal), fatal = atomic_load(&m->fatal);
+
+	if (fatal == -EPIPE)
+		sig = SIGPIPE; /* as everybody's who writes to who has gone */
+	if (sig != 0) {
+		signal(sig, SIG_DFL);
+		raise(sig);
+	}
+	if (fatal < 0)
+		return 255;
+	return failed > 100 ? 101 : (int)failed;
+}
+
+int map_main(int argc, char **argv)
+{
+	struct map m = { .lock = LEAT_MUTEX_INIT };
+	struct map_options o;
+	int r = map_options_parse(&o, argc, argv);
+
+	if (r > 0)
+		return help_main("map");
+	if (r < 0)
+		return 255;
+	m.o = &o;
+	r = leat_run(LEAT_OPTIONS(.abort_on_deadlock = true), map_task, &m);
+	if (r < 0)
+		die("cannot start: %s", leat_strerror(r));
+	map_options_release(&o);
+	return exit_status(&m);
+}

@@ -1,0 +1,229 @@
+/* One job, from its turn to its last attempt. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include "child.h"
+#include "map.h"
+#include "memory.h"
+#include "message.h"
+#include "quote.h"
+
+/* What an attempt says that may be tried again; the job has the rest. */
+enum { AGAIN = -EAGAIN };
+
+struct run {
+	struct map *m;
+	struct job *job;
+	struct slot *slot;
+	int error;		/* of the program itself: it cannot go on with this job */
+};
+
+__attribute__((format(printf, 2, 3)))
+static void refuse(struct job *job, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(job->why, sizeof(job->why), fmt, args);
+	va_end(args);
+}
+
+static int64_t wall_us(void)
+{
+	struct timeval t;
+
+	gettimeofday(&t, NULL);
+	return t.tv_sec * INT64_C(1000000) + t.tv_usec;
+}
+
+static bool is_shortage(int r)
+{
+	return r == -EAGAIN || r == -EMFILE || r == -ENFILE || r == -ENOMEM;
+}
+
+/*
+ * Descriptors or processes are short: until another job has ended, whose are free then.  0; r: no
+ * other runs, and there have been none for a while; or -ECANCELED.
+ */
+static int wait_for_resources(struct map *m, int r, int tries)
+{
+	int k;
+
+	if (atomic_load(&m->running) <= 1 && tries > 50)
+		return r;
+	if (!atomic_exchange(&m->short_of, true))
+		message("no more than %d jobs at once: %s", atomic_load(&m->running) - 1,
+			leat_strerror(r));
+	leat_mutex_lock(&m->lock);
+	k = leat_cond_wait_until(&m->ended, &m->lock, leat_in(200 * LEAT_MS));
+	leat_mutex_unlock(&m->lock);
+	return k == -ECANCELED ? k : 0;
+}
+
+static int captured(void *arg, struct job *job, bool is_err)
+{
+	struct map *m = arg;
+
+	return deliver_lines(&m->deliver, job, is_err);
+}
+
+/* In front of the job's arguments. */
+static void prepend(struct job *job, const char *const *words, size_t nwords)
+{
+	size_t n = 0;
+
+	while (job->args[n])
+		n++;
+	job->more_args = need((nwords + n + 1) * sizeof(char *));
+	memcpy(job->more_args, words, nwords * sizeof(char *));
+	memcpy(job->more_args + nwords, job->args, n * sizeof(char *));
+}
+
+static char **args_of(const struct job *job)
+{
+	return job->more_args ? job->more_args : job->args;
+}
+
+/* A script without a first line that names its interpreter is the shell's, as for execvp(3). */
+static int run_script(const struct child_options *child, struct run *run)
+{
+	struct child_options with_shell = *child;
+
+	run->job->args[0] = (char *)(uintptr_t)child->file;
+	prepend(run->job, (const char *const[]){ "sh" }, 1);
+	with_shell.file = "/bin/sh";
+	return child_run(&with_shell, run->slot, run->job, args_of(run->job));
+}
+
+static int run_child(struct run *run)
+{
+	struct map *m = run->m;
+	struct job *job = run->job;
+	const struct map_options *o = m->o;
+	struct child_options child = {
+		.file = m->program ? m->program : args_of(job)[0], .timeout = o->timeout,
+		.grace = o->grace, .nice = o->nice, .input = o->pipe ? job->records : NULL,
+		.captured = o->line_buffer ? captured : NULL, .arg = m,
+	};
+	int r, tries = 0;
+
+	for (;;) {
+		capture_reset(&job->out);
+		capture_reset(&job->err);
+		r = child_run(&child, run->slot, job, args_of(job));
+		if (r == -ENOEXEC && !job->more_args)
+			r = run_script(&child, run);
+		if (!is_shortage(r))
+			return r;
+		r = wait_for_resources(m, r, tries++);
+		if (r < 0)
+			return r;
+	}
+}
+
+/* It did not run, or not to its end. */
+static void not_run(struct job *job, int r)
+{
+	job->signal = 0;
+	job->code = 1;
+	if (r == -E2BIG) {
+		refuse(job, "its arguments are too long for the system; use --pipe, or less with -n");
+	} else if (r == -ENOENT || r == -EACCES || r == -ENOEXEC || r == -ENOTDIR || r == -EPERM) {
+		job->code = r == -ENOENT || r == -ENOTDIR ? 127 : 126;
+		refuse(job, "cannot run %s: %s", args_of(job)[0], leat_strerror(r));
+	} else {
+		refuse(job, "%s: %s", args_of(job)[0], leat_strerror(r));
+	}
+}
+
+/* However it ended then; the status is that of timeout(1). */
+static void timed_out(struct map *m, struct job *job)
+{
+	job->code = JOB_TIMED_OUT;
+	job->signal = 0;
+	refuse(job, "timed out after %.3g s, attempt %d", (double)m->o->timeout / 1e9,
+	       job->attempts);
+}
+
+/* An attempt; >= 0: that was it.  AGAIN, or run->error. */
+static int attempt(struct run *run)
+{
+	struct map *m = run->m;
+	struct job *job = run->job;
+	int r = m->o->rate.per_second > 0 ? leat_bucket_take(&m->rate, 1) : 0;
+
+	if (r == 0 && m->o->delay > 0)
+		r = leat_bucket_take(&m->delay, 1);
+	if (r < 0)
+		return run->error = r;
+	job->attempts++;
+	job->why[0] = '\0';
+	job->started = wall_us();
+	atomic_fetch_add_explicit(&m->started, 1, memory_order_relaxed);
+	r = run_child(run);
+	if (r == -ECANCELED || r == -EPIPE)
+		return run->error = r;
+	if (r < 0)
+		not_run(job, r);
+	else if (job->timed_out)
+		timed_out(m, job);
+	if (job->code == 0 || (r < 0 && r != -ENOSPC && r != -EIO))
+		return 0;
+	return job->code < 0 ? (m->o->retry_on.signal ? AGAIN : 0)
+			     : codes_has(&m->o->retry_on, job->code) ? AGAIN : 0;
+}
+
+static bool is_again(int error)
+{
+	return error == AGAIN;
+}
+
+static int run_in_slot(struct run *run)
+{
+	const struct map_options *o = run->m->o;
+	struct job *job = run->job;
+	struct template_values values = { .records = job->records, .nrecords = job->nrecords,
+					  .seq = job->seq, .slot = run->slot->number };
+	int r = template_expand(run->m->command, &values, &job->args, job->why, sizeof(job->why));
+
+	if (r == -ENOMEM)
+		die("out of memory");
+	if (r < 0) {
+		job->code = 1;
+		return 0;
+	}
+	if (o->shell)
+		prepend(job, (const char *const[]){ "/bin/sh", "-c" }, 2);
+	if (o->dry_run) {
+		job->code = 0;
+		job->out.bytes = quote_command((const char *const *)args_of(job));
+		job->out.n = strlen(job->out.bytes);
+		job->out.bytes[job->out.n++] = '\n'; /* in place of the 0 */
+		return 0;
+	}
+	r = leat_retry(LEAT_RETRY_OPTIONS(.attempts = o->retries + 1, .backoff = o->retry_delay,
+					  .backoff_max = 64 * o->retry_delay,
+					  .retryable = is_again), attempt, run);
+	return r == -ECANCELED ? r : run->error;
+}
+
+int map_run_job(struct map *m, struct job *job)
+{
+	struct run run = { .m = m, .job = job };
+	int r;
+
+	if (job->why[0]) /* its record was refused */
+		return 0;
+	atomic_fetch_add(&m->running, 1);
+	run.slot = slots_take(&m->slots);
+	r = run_in_slot(&run);
+	slots_give(&m->slots, run.slot);
+	atomic_fetch_sub(&m->running, 1);
+	leat_mutex_lock(&m->lock);
+	leat_cond_broadcast(&m->ended);
+	leat_mutex_unlock(&m->lock);
+	return r;
+}
