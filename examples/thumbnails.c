@@ -7,7 +7,7 @@
 #include <string.h>
 #include <leat/leat.h>
 
-enum { PHOTOS = 60, SIDE = 128, DOTS = 16 };
+enum { PHOTOS = 60, SIDE = 64, DOTS = 16 };
 static unsigned char photo[PHOTOS + 1][SIDE][SIDE];
 
 struct thumbnail {
