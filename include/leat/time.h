@@ -1,6 +1,7 @@
 /*
  * Time: int64_t nanoseconds of the monotonic clock.  Every deadline is
- * absolute; LEAT_FOREVER never comes.  Under simulation the clock is virtual.
+ * absolute; LEAT_FOREVER never comes.  A call whose deadline is over takes what is there, or
+ * returns -ETIMEDOUT without a wait.  Under simulation the clock is virtual.
  *
  *	leat_sleep(20 * LEAT_MS);
  *	r = leat_chan_recv_until(chan, &v, leat_in(3 * LEAT_S));

@@ -217,6 +217,9 @@ static __attribute__((noinline)) int park_slow(struct leat__worker *w, struct le
 		switch_away(w, t);
 		return outcome(t);
 	}
+	/* It is over: nobody else runs meanwhile, for who knows how long.  Unless we were claimed. */
+	if (deadline <= w->clock && leat__claim(t, LEAT__CLAIM_TIMEOUT))
+		return outcome(t);
 	timeout.timer.deadline = deadline;
 	timeout.timer.fire = time_out;
 	leat__timer_set(&w->wheel, &timeout.timer);

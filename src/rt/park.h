@@ -7,7 +7,7 @@
  *   block	P1 under the object's lock: append a waiter, arm the claim word
  *		P2 release the lock
  *		P3 leat__park: link into the scope, look for a cancel (K4-K6), set
- *		   the timer
+ *		   the timer; if the deadline is over, claim myself, and go on at P6
  *		P4 pick another task.  It is me: somebody was quick; go on
  *		P5 switch to it; C1 publishes my context
  *		P6 resumed: remove the timer; the caller removes its waiter from the

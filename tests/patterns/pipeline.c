@@ -873,6 +873,44 @@ TEST_SIM(the_bottleneck_is_named, 5)
 		name_bottleneck(i);
 }
 
+static int spin(int *n, int *ret_n)
+{
+	int64_t end = leat_now() + 100 * LEAT_US;
+
+	while (leat_now() < end)
+		;
+	*ret_n = *n;
+	return 0;
+}
+
+/* On threads, all of them at work: who only waits for one of them is not busy. */
+TEST_WITH(the_stage_that_computes_is_named, .workers = 2)
+{
+	struct range range = { 0, 10 * N };
+	struct batches batches = { 0 };
+	leat_stage_stats stats[4];
+	leat_flow(struct ints) c;
+	leat_flow(int) a, b;
+	leat_ledger ledger;
+	leat_pipeline *p;
+	char text[2000];
+
+	CHECK_EQ(leat_pipeline_make(&p, .live = 32), 0);
+	leat_pipeline_source(p, &a, &range, count, .name = "count");
+	leat_pipeline_map(p, a, &b, spin, ORDERED("spin", 2, 16), .buffer = 4);
+	leat_pipeline_batch(p, b, &c, .name = "batch", .items = 5, .wait = LEAT_S);
+	leat_pipeline_sink_with(p, c, &batches, collect_batch, SERIAL("collect"));
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	leat_pipeline_explain(p, text, sizeof(text));
+	CHECK_EQ(leat_pipeline_stats(p, stats, 4), 4);
+	for (int i = 0; i < 4; i++)
+		if (i != 1 && stats[i].time[LEAT_STAGE_BUSY] > stats[i].elapsed / 4)
+			test_fail(__FILE__, __LINE__, "%s is busy:\n%s", stats[i].name, text);
+	if (!strstr(text, "widen spin"))
+		test_fail(__FILE__, __LINE__, "not spin:\n%s", text);
+	end(p, &ledger);
+}
+
 LEAT_TASK(send_all, (leat_chan(int), to), (int, n))
 {
 	for (int i = 0; i < n; i++)

@@ -836,3 +836,70 @@ TEST_DEATH(after_without_runtime, "leat_after")
 {
 	CHECK_EQ(leat_after(NULL, leat_now(), count_up, NULL), 0);
 }
+
+/*
+ * A deadline that is over.
+ */
+
+static bool others_have_run;
+
+LEAT_TASK(other, (int, n))
+{
+	others_have_run = n > 0;
+}
+
+LEAT_TASK_ERR(wait_for_it, (leat_waitgroup *, wg))
+{
+	return leat_waitgroup_wait(wg);
+}
+
+static void not_waited(const char *what, int r)
+{
+	CHECK_EQ(r, -ETIMEDOUT);
+	if (others_have_run)
+		test_fail(__FILE__, __LINE__, "%s has let others run", what);
+}
+
+/* Nobody waits for it: who would run meanwhile takes as long as he likes. */
+TEST_WITH(past_deadlines, .workers = 1)
+{
+	leat_chan(int) empty = leat_chan_make(int, 0);
+	leat_mutex locked = LEAT_MUTEX_INIT, mine = LEAT_MUTEX_INIT;
+	leat_waitgroup wg = LEAT_WAITGROUP_INIT;
+	leat_cond cond = LEAT_COND_INIT;
+	leat_barrier barrier;
+	leat_group group;
+	leat_sem sem;
+	int v;
+
+	make(&group);
+	leat_sem_init(&sem, 0, 0);
+	leat_barrier_init(&barrier, 2);
+	leat_waitgroup_add(&wg, 1);
+	leat_mutex_lock(&mine);
+	CHECK_EQ(leat_go_in(&group, wait_for_it, &wg), 0);
+	leat_yield();
+	others_have_run = false;
+	CHECK_EQ(leat_go(other, 1), 0);
+	not_waited("recv", leat_recv_until(empty, &v, INT64_MIN));
+	not_waited("recv of a moment ago", leat_recv_until(empty, &v, 1));
+	not_waited("recv_n", (int)leat_recv_n(empty, &v, 1, INT64_MIN));
+	not_waited("send", leat_send_until(empty, 1, INT64_MIN));
+	not_waited("select", leat_select(leat_case_recv(empty, &v), leat_case_until(1)));
+	not_waited("sem", leat_sem_acquire_until(&sem, 1, INT64_MIN));
+	not_waited("waitgroup", leat_waitgroup_wait_until(&wg, INT64_MIN));
+	not_waited("barrier", leat_barrier_wait_until(&barrier, INT64_MIN));
+	not_waited("cond", leat_cond_wait_until(&cond, &mine, INT64_MIN));
+	CHECK_EQ(leat_group_wait_until(&group, INT64_MIN), -EAGAIN);
+	CHECK(!others_have_run);
+	leat_yield();
+	CHECK(others_have_run);
+	/* What is there is taken all the same. */
+	leat_sem_release(&sem, 0);
+	CHECK_EQ(leat_mutex_lock_until(&locked, INT64_MIN), 0);
+	leat_mutex_unlock(&locked);
+	leat_mutex_unlock(&mine);
+	leat_waitgroup_done(&wg);
+	CHECK_EQ(finish(&group), 0);
+	leat_chan_unref(empty);
+}
