@@ -485,6 +485,11 @@ TEST(no_thread_to_be_had)
 	check_line(path_of("j"), "2", JOURNAL_DONE);
 }
 
+static void on_a_thread_of_the_pool(bool of_output)
+{
+	CHECK_EQ(leat_task_id(), 0);
+}
+
 LEAT_TASK_ERR(sync_cancelled, (struct journal *, j), (leat_group *, group))
 {
 	leat_group_cancel(group, 0);
@@ -501,6 +506,7 @@ TEST(cancelled_run_is_still_written)
 	leat_group group;
 
 	memset(fault.calls, 0, sizeof(fault.calls));
+	fault.in_sync = on_a_thread_of_the_pool;
 	REQUIRE(leat_group_init(&group, NULL) == 0);
 	CHECK_EQ(leat_go_in(&group, sync_cancelled, j, &group), 0);
 	CHECK_EQ(leat_group_wait(&group), -ECANCELED);
