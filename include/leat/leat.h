@@ -27,6 +27,7 @@
 #include <leat/ledger.h>
 #include <leat/pipeline.h>
 #include <leat/pool.h>
+#include <leat/adaptive.h>
 #include <leat/bucket.h>
 #include <leat/breaker.h>
 #include <leat/retry.h>

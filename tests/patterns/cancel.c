@@ -300,6 +300,47 @@ static int hold_permits(struct fixture *f)
 	return 0;
 }
 
+static leat_adaptive adaptive;
+
+LEAT_TASK(call_adaptively, (int, n))
+{
+	leat_permit permit;
+
+	if (leat_adaptive_acquire_until(&adaptive, leat_in(n * LEAT_US), &permit) < 0)
+		return;
+	leat_adaptive_release(&adaptive, &permit, leat_sleep(LEAT_US) < 0 ? LEAT_OUTCOME_IGNORED :
+			      n % 2 ? LEAT_OUTCOME_DROPPED : LEAT_OUTCOME_SUCCESS);
+}
+
+/* All permits come back, whatever the limit is then. */
+static int call_all_adaptively(struct fixture *f)
+{
+	leat_permit permit[8];
+	leat_group group;
+	int n = 0, limit;
+
+	begin(f);
+	if (leat_adaptive_init(&adaptive,
+			       LEAT_ADAPTIVE_OPTIONS(.algorithm = LEAT_AIMD, .min = 1, .initial = 2,
+						     .max = 7, .backoff = 0.5,
+						     .slow = LEAT_FOREVER)) < 0 ||
+	    leat_group_init(&group, LEAT_GROUP_OPTIONS(.limit = 6)) < 0)
+		return -ENOMEM;
+	for (int i = 0; i < 8; i++)
+		if (leat_go_in(&group, call_adaptively, i) < 0)
+			break;
+	leat_group_wait(&group);
+	leat_group_release(&group);
+	limit = leat_adaptive_limit(&adaptive);
+	made = leat_adaptive_out(&adaptive);
+	while (leat_adaptive_try_acquire(&adaptive, &permit[n]) == 0)
+		n++;
+	made += n - limit;
+	while (n > 0)
+		leat_adaptive_release(&adaptive, &permit[--n], LEAT_OUTCOME_IGNORED);
+	return 0;
+}
+
 static int flaky(struct fixture *f)
 {
 	int r = leat_sleep(LEAT_US);
@@ -341,6 +382,7 @@ TEST_PLAIN(limits_loops_and_select)
 	struct fixture f = { 0 };
 
 	everywhere(hold_permits, &f);
+	everywhere(call_all_adaptively, &f);
 	everywhere(wait_for_limits, &f);
 }
 

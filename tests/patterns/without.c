@@ -256,6 +256,38 @@ int __wrap_leat_retry_budget_init(leat_retry_budget *budget, double ratio, doubl
 	return said(__real_leat_retry_budget_init(budget, ratio, per_second));
 }
 
+static void as_aimd(leat_adaptive_options *o)
+{
+	o->algorithm = LEAT_AIMD;
+	o->backoff = 0.9;
+	o->slow = LEAT_FOREVER;
+	o->alpha = o->beta = o->probe = 0;
+	o->smoothing = 0;
+}
+
+int __real_leat_adaptive_init(leat_adaptive *adaptive, const leat_adaptive_options *options);
+int __wrap_leat_adaptive_init(leat_adaptive *adaptive, const leat_adaptive_options *options);
+int __wrap_leat_adaptive_init(leat_adaptive *adaptive, const leat_adaptive_options *options)
+{
+	leat_adaptive_options o = *options;
+	bool aimd = o.algorithm == LEAT_AIMD;
+
+	INSTEAD("adaptive.algorithm", o.algorithm, LEAT_VEGAS, as_aimd(&o));
+	INSTEAD("adaptive.algorithm", o.algorithm, LEAT_AIMD, o.algorithm = LEAT_VEGAS, o.slow = 0);
+	WITHOUT("adaptive.min", o.min = 1);
+	WITHOUT("adaptive.initial", o.initial = o.min);
+	WITHOUT("adaptive.max", o.max = 1000 * MANY);
+	WITHOUT("adaptive.window", o.window = 0);
+	WITHOUT("adaptive.backoff", o.backoff = aimd ? 0.99 : o.backoff);
+	WITHOUT("adaptive.backoff, of Vegas", o.backoff = aimd ? o.backoff : 0);
+	WITHOUT("adaptive.slow", o.slow = aimd ? LEAT_FOREVER : 0);
+	WITHOUT("adaptive.alpha", o.alpha = o.beta);
+	WITHOUT("adaptive.beta", o.beta = o.beta ? MANY : 0);
+	WITHOUT("adaptive.smoothing", o.smoothing = 0);
+	WITHOUT("adaptive.probe", o.probe = 0);
+	return said(__real_leat_adaptive_init(adaptive, &o));
+}
+
 int __real_leat_bucket_init(leat_bucket *bucket, double rate, double burst);
 int __wrap_leat_bucket_init(leat_bucket *bucket, double rate, double burst);
 int __wrap_leat_bucket_init(leat_bucket *bucket, double rate, double burst)

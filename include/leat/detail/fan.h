@@ -131,8 +131,8 @@ inline int leat__fan_start(leat_fan **ret_fan, leat_group *group, const void *in
 	LEAT__FAN_START((r), (g), LEAT__FAN_ONE(LEAT__RX(in)),                \
 			1 + 0 * sizeof(LEAT__RX(LEAT__FAN_INNER(in))),        \
 			LEAT__FAN_ONE(LEAT__TX(out)), 1,                      \
-			LEAT__FAN_OPTIONS(LEAT__FAN_OF(LEAT__FAN_BRIDGE, LEAT__FAN_INNER(in), out), \
-					  __VA_ARGS__))
+			LEAT__FAN_OPTIONS(LEAT__FAN_OF(LEAT__FAN_BRIDGE, LEAT__FAN_INNER(in), \
+						       out), __VA_ARGS__))
 #define LEAT__FAN_CONFLATED(r, g, in, out, merge, ...)                        \
 	LEAT__FAN_START((r), (g), LEAT__FAN_ONE(LEAT__RX(in)), 1, LEAT__FAN_ONE(LEAT__TX(out)), 1, \
 			LEAT__FAN_OPTIONS(LEAT__FAN_OF(LEAT__FAN_CONFLATE, in, out), \

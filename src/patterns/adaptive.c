@@ -1,0 +1,272 @@
+/*
+ * Adaptive concurrency: see leat/adaptive.h.
+ *
+ * The permits are a semaphore of max, of which max - _granted are withheld; so who waits is served
+ * in order, and a cancel loses nothing.  When the limit falls by more than is free, the rest
+ * is _debt: releases pay it before they give anything back.
+ *
+ *	withheld = max - _granted - _debt; out = _granted + _debt - free
+ *
+ * A probe: _granted goes to half, so nobody begins a call before the debt is paid; then the first
+ * one that begins and ends tells the least latency.
+ */
+#include "patterns/adaptive.h"
+
+#include <stdatomic.h>
+
+#include <leat/extend.h>
+#include <leat/sim.h>
+#include <leat/time.h>
+
+#include "patterns/options.h"
+
+#define BAD(ok, ...) OPTION("leat_adaptive_init", ok, __VA_ARGS__)
+
+enum { MOST = 1000000, PROBE = 30 };
+
+static int check_vegas(const leat_adaptive_options *o)
+{
+	BAD(o->alpha >= 0, "alpha is %d; it must be > 0, or 0 for 3 log10", o->alpha);
+	BAD(o->beta >= 0, "beta is %d; it must be > 0, or 0 for 6 log10", o->beta);
+	BAD((o->alpha > 0) == (o->beta > 0) && o->alpha <= o->beta,
+	    "alpha is %d and beta %d; give both, alpha <= beta, or neither", o->alpha, o->beta);
+	BAD(o->smoothing >= 0 && o->smoothing <= 1, "smoothing is %g; it must be > 0 and <= 1, or 0",
+	    o->smoothing);
+	BAD(o->probe >= 0, "probe is %d; it must be > 0, or 0 for %d", o->probe, PROBE);
+	BAD(o->slow == 0, "slow is %lld ns, but it is for AIMD", (long long)o->slow);
+	return 0;
+}
+
+static int check_aimd(const leat_adaptive_options *o)
+{
+	BAD(o->backoff > 0, "backoff is %g; AIMD needs it: 0.5 to less than 1", o->backoff);
+	BAD(o->slow > 0, "slow is %lld ns; it must be > 0: LEAT_FOREVER if nothing is too slow",
+	    (long long)o->slow);
+	BAD(o->alpha == 0 && o->beta == 0 && o->smoothing == 0 && o->probe == 0,
+	    "alpha, beta, smoothing or probe is given, but they are for Vegas");
+	return 0;
+}
+
+static int check_options(const leat_adaptive_options *o)
+{
+	BAD(o->algorithm == LEAT_VEGAS || o->algorithm == LEAT_AIMD,
+	    "algorithm is %d; give LEAT_VEGAS or LEAT_AIMD", (int)o->algorithm);
+	BAD(o->min >= 1, "min is %d; it must be >= 1", o->min);
+	BAD(o->max >= o->min && o->max <= MOST, "max is %d; it must be min to %d", o->max, MOST);
+	BAD(o->initial >= o->min && o->initial <= o->max, "initial is %d; it must be min to max",
+	    o->initial);
+	BAD(o->window >= 0, "window is %lld ns; it must be >= 0", (long long)o->window);
+	BAD(o->backoff == 0 || (o->backoff >= 0.5 && o->backoff < 1),
+	    "backoff is %g; it must be 0.5 to less than 1", o->backoff);
+	return o->algorithm == LEAT_VEGAS ? check_vegas(o) : check_aimd(o);
+}
+
+/* Calls between two probes: not all at the same time in all programs. */
+static int64_t until_probe(const leat_adaptive *a)
+{
+	int64_t most = (a->_options.probe > 0 ? a->_options.probe : PROBE) * (int64_t)a->_estimate;
+
+	return most / 2 + (int64_t)leat_random((uint64_t)(most / 2 + 1)) + 1;
+}
+
+int leat_adaptive_init(leat_adaptive *a, const leat_adaptive_options *o)
+{
+	int r;
+
+	if (!o || o->size != sizeof(*o))
+		leat_misuse(__func__, a, "the size is not set; use LEAT_ADAPTIVE_OPTIONS(...)");
+	r = check_options(o);
+	if (r < 0)
+		return r;
+	*a = (leat_adaptive){ ._options = *o, ._lock = LEAT_MUTEX_INIT, ._granted = o->initial,
+			      ._estimate = o->initial };
+	a->_until_probe = until_probe(a);
+	leat_sem_init(&a->_permits, o->max, 0);
+	/* Nobody else has it yet. */
+	return leat_sem_try_acquire(&a->_permits, o->max - o->initial);
+}
+
+static _Atomic int64_t *out_of(const leat_adaptive *a)
+{
+	return (_Atomic int64_t *)(uintptr_t)&a->_out;
+}
+
+static void check(const char *function, const leat_adaptive *a)
+{
+	if (!a || a->_options.size == 0)
+		leat_misuse(function, a, "the limit is not made; use leat_adaptive_init");
+}
+
+/* Relaxed: _out guards nothing in memory. */
+static int taken(leat_adaptive *a, int r, leat_permit *ret)
+{
+	if (r == 0)
+		*ret = (leat_permit){
+			._began = leat_now(),
+			._out = atomic_fetch_add_explicit(out_of(a), 1, memory_order_relaxed) + 1,
+		};
+	return r;
+}
+
+int leat_adaptive_try_acquire(leat_adaptive *a, leat_permit *ret_permit)
+{
+	check(__func__, a);
+	return taken(a, leat_sem_try_acquire(&a->_permits, 1), ret_permit);
+}
+
+int leat_adaptive_acquire_until(leat_adaptive *a, int64_t deadline, leat_permit *ret_permit)
+{
+	check(__func__, a);
+	return taken(a, leat_sem_acquire_until(&a->_permits, 1, deadline), ret_permit);
+}
+
+int leat_adaptive_acquire(leat_adaptive *a, leat_permit *ret_permit)
+{
+	return leat_adaptive_acquire_until(a, LEAT_FOREVER, ret_permit);
+}
+
+/* Under the lock: what may be out, once the debt is paid. */
+static void grant(leat_adaptive *a, int64_t n)
+{
+	a->_debt += a->_granted - n;
+	a->_granted = n;
+	if (a->_debt < 0) {
+		leat_sem_release(&a->_permits, -a->_debt);
+		a->_debt = 0;
+	}
+}
+
+/* Under the lock. */
+static void grant_estimate(leat_adaptive *a)
+{
+	int64_t n = (int64_t)a->_estimate;
+
+	if (a->_probe_at > 0)
+		n = n / 2 > a->_options.min ? n / 2 : a->_options.min;
+	grant(a, n);
+}
+
+/* Under the lock, of a call that went well.  True: the least latency is what it was. */
+static bool least_stays(leat_adaptive *a, int64_t now, int64_t began, int64_t latency)
+{
+	if (a->_options.algorithm != LEAT_VEGAS)
+		return true;
+	if (a->_probe_at > 0) {
+		if (began < a->_probe_at)
+			return false;
+		a->_probe_at = 0;
+		a->_least = latency;
+		a->_until_probe = until_probe(a);
+		a->_changed_at = now;
+		grant_estimate(a);
+		return false;
+	}
+	if (--a->_until_probe <= 0) {
+		a->_probe_at = now;
+		grant_estimate(a);
+		return false;
+	}
+	if (a->_least > 0 && latency >= a->_least)
+		return true;
+	a->_least = latency;
+	return false;
+}
+
+/* Under the lock. */
+static void update(leat_adaptive *a, int64_t now, int64_t latency, int64_t out, bool dropped)
+{
+	double next = leat__adaptive_next(a, latency, out, dropped);
+
+	if (next < a->_estimate || next > a->_estimate)
+		a->_changed_at = now;
+	a->_estimate = next;
+	grant_estimate(a);
+}
+
+/* Under the lock: a call in its window; at the window's end, the update. */
+static void add_to_window(leat_adaptive *a, int64_t now, int64_t latency, int64_t out, bool dropped)
+{
+	if (a->_window_end == 0)
+		a->_window_end = now + a->_options.window;
+	a->_dropped |= dropped;
+	if (!dropped) {
+		a->_calls++;
+		a->_latency += latency;
+		a->_most_out = out > a->_most_out ? out : a->_most_out;
+	}
+	if (now < a->_window_end)
+		return;
+	update(a, now, a->_calls > 0 ? a->_latency / a->_calls : 0, a->_most_out, a->_dropped);
+	a->_window_end = a->_calls = a->_latency = a->_most_out = 0;
+	a->_dropped = false;
+}
+
+/* Under the lock. */
+static void sample(leat_adaptive *a, const leat_permit *permit, int64_t now, bool dropped)
+{
+	int64_t latency = now > permit->_began ? now - permit->_began : 1;
+	bool stays;
+
+	dropped |= a->_options.algorithm == LEAT_AIMD && latency > a->_options.slow;
+	stays = dropped || least_stays(a, now, permit->_began, latency);
+	/* What began before the last change says nothing of what the limit is now. */
+	if (permit->_began < a->_changed_at)
+		return;
+	if (a->_options.window > 0 && (stays || a->_probe_at == 0))
+		add_to_window(a, now, latency, permit->_out, dropped);
+	else if (stays)
+		update(a, now, latency, permit->_out, dropped);
+}
+
+/*
+ * Under the lock: withholds what is free, as far as it is owed.  Whoever is quicker, or about to
+ * leave the queue, has it; then a release pays.
+ */
+static void withhold(leat_adaptive *a)
+{
+	int64_t n = leat_sem_available(&a->_permits);
+
+	n = n < a->_debt ? n : a->_debt;
+	if (n > 0 && leat_sem_try_acquire(&a->_permits, n) == 0)
+		a->_debt -= n;
+}
+
+void leat_adaptive_release(leat_adaptive *a, leat_permit *permit, enum leat_outcome outcome)
+{
+	int64_t now;
+
+	check(__func__, a);
+	if (permit->_out == 0)
+		leat_misuse(__func__, a, "the permit has been released already, or was never taken");
+	if (outcome < LEAT_OUTCOME_SUCCESS || outcome > LEAT_OUTCOME_IGNORED)
+		leat_misuse(__func__, a, "the outcome is %d; give LEAT_OUTCOME_...", (int)outcome);
+	atomic_fetch_sub_explicit(out_of(a), 1, memory_order_relaxed);
+	leat_mutex_lock(&a->_lock);
+	now = leat_now();
+	if (outcome != LEAT_OUTCOME_IGNORED)
+		sample(a, permit, now, outcome == LEAT_OUTCOME_DROPPED);
+	if (a->_debt > 0)
+		a->_debt--;
+	else
+		leat_sem_release(&a->_permits, 1);
+	withhold(a);
+	leat_mutex_unlock(&a->_lock);
+	permit->_out = 0;
+}
+
+int leat_adaptive_limit(leat_adaptive *a)
+{
+	int limit;
+
+	check(__func__, a);
+	leat_mutex_lock(&a->_lock);
+	limit = (int)a->_estimate;
+	leat_mutex_unlock(&a->_lock);
+	return limit;
+}
+
+int leat_adaptive_out(const leat_adaptive *a)
+{
+	check(__func__, a);
+	return (int)atomic_load_explicit(out_of(a), memory_order_relaxed);
+}
