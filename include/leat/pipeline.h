@@ -19,10 +19,12 @@
  *	leat_pipeline_destroy(p, NULL);
  *
  * A flow is what one stage hands on to the next: its type is checked at each joint.  Each flow is
- * taken by exactly one stage.
+ * taken by exactly one stage; one that several are to get goes through a fan-out.  There may be
+ * several sources and sinks, and any shape without a cycle.
  *
- * Items are counted by the source's: what a stage makes of one (several, one of many, none) ends
- * with it, and its place among the live ones is free when the last of that has ended.  An item
+ * Items are counted by the sources': what a stage makes of one (several, one of many, none, one of
+ * two) ends with it, and its place among the live ones is free when the last of that has ended; it
+ * ends as the worst of its parts did.  An item
  * whose function failed, or that is dropped, goes to the failed or the drop function of its type,
  * exactly once.
  *
@@ -33,6 +35,7 @@
 
 #include <leat/bucket.h>
 #include <leat/chan.h>
+#include <leat/fan.h>
 #include <leat/ledger.h>
 #include <leat/pool.h>
 #include <leat/retry.h>
@@ -52,30 +55,32 @@ enum leat_stage_mode {
 enum { LEAT_ITEM_MAX = 1024 };
 
 typedef struct leat_pipeline leat_pipeline;
-typedef struct leat_stage leat_flow_raw;
+typedef struct leat_flow_raw leat_flow_raw;
 typedef struct leat_emitter_raw leat_emitter_raw;
 typedef void leat_stage_fn(void);
 
 typedef struct leat_pipeline_options {
 	size_t size;		/* sizeof(leat_pipeline_options) */
-	size_t live;		/* > 0: the most items between source and sink */
+	size_t live;		/* > 0: the most items of each source between it and the sinks */
 	int64_t live_bytes;	/* the most bytes of them, by the source's weigh; 0: no bound */
 	const char *name;	/* in dumps; must outlive the pipeline; may be NULL */
 } leat_pipeline_options;
 
 typedef struct leat_stage_options {
 	size_t size;		/* sizeof(leat_stage_options) */
-	/* The first six are set by the macros. */
+	/* The first seven are set by the macros. */
 	int kind;
 	size_t in_size, out_size; /* bytes, at most LEAT_ITEM_MAX */
 	leat_stage_fn *fn;
 	const void *state;
 	leat_channel *chan;
+	uint64_t n;		/* take: of items */
 	const char *name;	/* must be given, and outlive the pipeline */
 	enum leat_stage_mode mode; /* of map, flat and sink: must be given */
 	int workers;		/* > 0, unless it is serial: the most that work at once */
 	size_t buffer;		/* items that may wait before the stage; 0: they are handed over */
-	enum leat_on_error on_error; /* of map, flat, reduce, sink: must be given */
+	/* Of map, flat, reduce, conflate, sink, zip, and with clone: must be given. */
+	enum leat_on_error on_error;
 	const leat_retry_options *retry; /* before an error counts; copied; NULL: no retry */
 	leat_bucket *rate;	/* a token for each item; outlives the pipeline; NULL: no limit */
 	size_t window;		/* ordered: items that may wait for an earlier one; > 0 */
@@ -86,9 +91,13 @@ typedef struct leat_stage_options {
 	int64_t wait;		/* batch: ns, how long the first one waits; > 0, or LEAT_FOREVER */
 	uint64_t weight;	/* batch: the most, by weigh; 0: no bound */
 	uint64_t (*weigh)(const void *item); /* of a source: in bytes, for live_bytes; of a batch */
+	enum leat_fan_end end;	/* merge, balance, broadcast, tee, partition: must be given */
+	/* broadcast, tee: makes *ret_copy of *item, 0 or an error; must be given with drop. */
+	int (*clone)(const void *item, void *ret_copy);
 	/* A dead letter: an item that failed, and its owner from now on; in its task; may block. */
 	void (*failed)(void *item, int error);
-	void (*drop)(void *item); /* of what the stage hands on; NULL: nothing to do */
+	/* Of what the stage hands on; NULL: nothing to do; but fan-out and fan-in: as before it. */
+	void (*drop)(void *item);
 } leat_stage_options;
 
 /*
@@ -96,7 +105,7 @@ typedef struct leat_stage_options {
  *
  * leat_pipeline_make(ret_pipeline, options...).
  *
- * Sources, one for each pipeline:
+ * Sources:
  * leat_pipeline_source(p, ret_flow, state, fn, options...): int fn(S *state, T *ret_item) makes the
  * next item: 0, LEAT_ECLOSED: there is none any more, or an error, which stops the pipeline.
  * leat_pipeline_from(p, ret_flow, chan, options...): what can be received.  The pipeline
@@ -114,9 +123,22 @@ typedef struct leat_stage_options {
  * leat_pipeline_conflate(p, flow, ret_flow, fn, options...): int fn(T *sum, T *in) adds an item to
  * those before it while the next stage is busy; it ends as LEAT_DROPPED_MERGED.
  *
- * Sinks, one for each pipeline:
+ * Fan-out and fan-in, as in leat/fan.h; flows, ret_flows: arrays of n:
+ * leat_pipeline_balance(p, flow, ret_flows, n, options...)
+ * leat_pipeline_broadcast(p, flow, ret_flows, n, options...)
+ * leat_pipeline_partition(p, flow, ret_flows, n, key, options...)
+ * leat_pipeline_tee(p, flow, ret_flow, ret_side, options...): a broadcast to two.
+ * leat_pipeline_take(p, flow, ret_flow, count, options...)
+ * leat_pipeline_merge(p, flows, n, ret_flow, options...)
+ * leat_pipeline_merge_ordered(p, flows, n, ret_flow, less, options...)
+ * leat_pipeline_concat(p, flows, n, ret_flow, options...)
+ * leat_pipeline_zip(p, a, b, ret_flow, combine, options...)
+ *
+ * Sinks:
  * leat_pipeline_sink(p, flow, fn, options...): int fn(T *item): 0; LEAT_ECLOSED: this one was the
- * last that is wanted, the others are dropped; or an error.
+ * last that is wanted, the others are dropped; or an error.  While other sinks go on, what only
+ * this one was for is given up: the stages between it and a fan-out that has other flows (with
+ * LEAT_FAN_ANY that one, too), or a source, which is cancelled.
  * leat_pipeline_to(p, flow, chan, options...): sends them, and closes the channel after the last.
  *
  * map, flat and sink have forms _with(p, ..., state, fn, options...), whose function has
@@ -126,8 +148,8 @@ typedef struct leat_stage_options {
  * came, and goes to failed (else to drop of its flow).
  *
  * Types that do not match do not compile.  LEAT_STAGE_DROP(T, fn), LEAT_STAGE_KEY(T, fn),
- * LEAT_STAGE_WEIGH(T, fn), LEAT_STAGE_FAILED(T, fn), LEAT_STAGE_GAP(T, fn) make options of typed
- * functions.
+ * LEAT_STAGE_WEIGH(T, fn), LEAT_STAGE_FAILED(T, fn), LEAT_STAGE_GAP(T, fn),
+ * LEAT_STAGE_CLONE(T, fn) make options of typed functions.
  *
  * Return 0; -EINVAL: an option is bad, and the log says which; -ENOMEM.  An error that is
  * not looked at comes back from leat_pipeline_run, so only that one must be.  None blocks.
@@ -153,6 +175,24 @@ typedef struct leat_stage_options {
 	LEAT__PIPELINE_REDUCE(p, flow, ret_flow, init, fn, __VA_ARGS__)
 #define leat_pipeline_conflate(p, flow, ret_flow, fn, ...) \
 	LEAT__PIPELINE_CONFLATE(p, flow, ret_flow, fn, __VA_ARGS__)
+#define leat_pipeline_balance(p, flow, ret_flows, n_, ...) \
+	LEAT__PIPELINE_BALANCE(p, flow, ret_flows, n_, __VA_ARGS__)
+#define leat_pipeline_broadcast(p, flow, ret_flows, n_, ...) \
+	LEAT__PIPELINE_BROADCAST(p, flow, ret_flows, n_, __VA_ARGS__)
+#define leat_pipeline_partition(p, flow, ret_flows, n_, key, ...) \
+	LEAT__PIPELINE_PARTITION(p, flow, ret_flows, n_, key, __VA_ARGS__)
+#define leat_pipeline_tee(p, flow, ret_flow, ret_side, ...) \
+	LEAT__PIPELINE_TEE(p, flow, ret_flow, ret_side, __VA_ARGS__)
+#define leat_pipeline_take(p, flow, ret_flow, count, ...) \
+	LEAT__PIPELINE_TAKE(p, flow, ret_flow, count, __VA_ARGS__)
+#define leat_pipeline_merge(p, flows, n_, ret_flow, ...) \
+	LEAT__PIPELINE_MERGE(p, flows, n_, ret_flow, __VA_ARGS__)
+#define leat_pipeline_merge_ordered(p, flows, n_, ret_flow, less, ...) \
+	LEAT__PIPELINE_MERGE_ORDERED(p, flows, n_, ret_flow, less, __VA_ARGS__)
+#define leat_pipeline_concat(p, flows, n_, ret_flow, ...) \
+	LEAT__PIPELINE_CONCAT(p, flows, n_, ret_flow, __VA_ARGS__)
+#define leat_pipeline_zip(p, a, b, ret_flow, combine, ...) \
+	LEAT__PIPELINE_ZIP(p, a, b, ret_flow, combine, __VA_ARGS__)
 #define leat_pipeline_sink(p, flow, fn, ...) LEAT__PIPELINE_SINK(p, flow, fn, __VA_ARGS__)
 #define leat_pipeline_sink_with(p, flow, state, fn, ...) \
 	LEAT__PIPELINE_SINK_WITH(p, flow, state, fn, __VA_ARGS__)
@@ -163,6 +203,7 @@ typedef struct leat_stage_options {
 #define LEAT_STAGE_KEY(T, fn) LEAT__POOL_KEY(T, fn)
 #define LEAT_STAGE_WEIGH(T, fn) LEAT__POOL_KEY(T, fn)
 #define LEAT_STAGE_FAILED(T, fn) LEAT__POOL_FAILED(T, fn)
+#define LEAT_STAGE_CLONE(T, fn) LEAT__FAN_CLONE(T, fn)
 
 /*
  * In a flat function, in its task: hands value on; blocks while there is no room.  0; after
@@ -177,11 +218,25 @@ LEAT_API int leat_pipeline_create(leat_pipeline **ret_pipeline,
 				  const leat_pipeline_options *options);
 LEAT_API int leat_pipeline_add(leat_pipeline *pipeline, leat_flow_raw *in, leat_flow_raw **ret_out,
 			       const leat_stage_options *options);
+LEAT_API int leat_pipeline_add_fan(leat_pipeline *pipeline, leat_flow_raw *const *ins, size_t nins,
+				   leat_flow_raw **ret_outs, size_t nouts,
+				   const leat_stage_options *options);
+LEAT_API int leat_pipeline_add_tee(leat_pipeline *pipeline, leat_flow_raw *in,
+				   leat_flow_raw **ret_out, leat_flow_raw **ret_side,
+				   const leat_stage_options *options);
+LEAT_API int leat_pipeline_add_zip(leat_pipeline *pipeline, leat_flow_raw *first,
+				   leat_flow_raw *second, leat_flow_raw **ret_out,
+				   const leat_stage_options *options);
 LEAT_API LEAT_MUST_CHECK int leat_emit_item(leat_emitter_raw *emitter, const void *item);
 
 /*
  * Starts all stages, in a group of the pipeline's below the caller's, once; 0, or the error of the
- * building: -EINVAL when there is no source, no sink, or a flow that no stage takes.
+ * building: -EINVAL when there is no source, a flow that no stage takes, or a fan-in that would
+ * wait for ever: a concat, an ordered merge or a zip whose flows part at one balance or
+ * partition; a concat whose flows part anywhere, unless the later one is reduced; an ordered merge
+ * or a zip with a batch, a conflate or a reduce on the one of two ways, and not on the other.
+ * A function that hands nothing on for some items on one way makes it wait as well, which
+ * cannot be seen here: give it the item, and let what comes behind the zip leave it out.
  */
 LEAT_API LEAT_MUST_CHECK int leat_pipeline_start(leat_pipeline *pipeline);
 
@@ -195,9 +250,9 @@ LEAT_API LEAT_MUST_CHECK int leat_pipeline_wait(leat_pipeline *pipeline);
 LEAT_API LEAT_MUST_CHECK int leat_pipeline_run(leat_pipeline *pipeline);
 
 /*
- * shutdown: the source makes no more items (its function is cancelled if it blocks), those that
- * are live go through.  abort: all functions are cancelled, what is live is dropped; cause is a
- * negative error, the result of the wait (0: -ECANCELED).  Once is enough; after the end they do
+ * shutdown: the sources make no more items (their functions are cancelled if they block), those
+ * that are live go through.  abort: all functions are cancelled, what is live is dropped; cause is
+ * a negative error, the result of the wait (0: -ECANCELED).  Once is enough; after the end they do
  * nothing; neither blocks.
  */
 LEAT_API void leat_pipeline_shutdown(leat_pipeline *pipeline);
@@ -209,12 +264,13 @@ LEAT_API void leat_pipeline_abort(leat_pipeline *pipeline, int cause);
  */
 LEAT_API int leat_pipeline_destroy(leat_pipeline *pipeline, leat_ledger *ret_ledger);
 
-/* Fills *ledger up to ledger->size; in items of the source.  0, or -EINVAL: the size is not set. */
+/* Fills *ledger up to ledger->size; in items of all sources.  0, or -EINVAL: no size is set. */
 LEAT_API int leat_pipeline_ledger(leat_pipeline *pipeline, leat_ledger *ledger);
 
 /*
- * Attribution of the stages, from source to sink, of which up to max are filled in; how many there
- * are.  explain: as a table with the stage to widen (leat/stats.h); its length, as snprintf(3).
+ * Attribution of the stages, as they were added (so from sources to sinks), of which up to max are
+ * filled in; how many there are.  explain: as a table with the stage to widen (leat/stats.h); its
+ * length, as snprintf(3).
  */
 LEAT_API size_t leat_pipeline_stats(leat_pipeline *pipeline, leat_stage_stats *stages, size_t max);
 LEAT_API int leat_pipeline_explain(leat_pipeline *pipeline, char *text, size_t size);

@@ -149,6 +149,8 @@ void leat__fan_end(struct leat_fan *f, void *item, int r)
 
 void leat__fan_count(struct leat_fan *f, int r)
 {
+	if (r < 0 && f->ops)
+		r = f->ops->reason(f, r);
 	add(&f->held, -1);
 	add(r == 0		? &f->sent
 	    : r == LEAT_ECLOSED ? &f->unwanted
@@ -171,7 +173,7 @@ bool leat__fan_goes_on(const struct leat_fan *f)
 
 int leat__fan_failed(struct leat_fan *f, int r)
 {
-	return f->ops && r != LEAT_ECLOSED && r != -ECANCELED ? f->ops->failed(f, r) : r;
+	return f->ops && r != LEAT_ECLOSED ? f->ops->failed(f, r) : r;
 }
 
 int leat__fan_run(struct leat_fan *f)

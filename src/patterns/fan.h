@@ -32,7 +32,9 @@ struct leat__fan_ops {
 	void (*received)(struct leat_fan *f, void *item);
 	/* To output i, or (nouts) to any. */
 	void (*sending)(struct leat_fan *f, size_t i, void *item);
-	/* Instead of the drop functions; r says why, as a send or the user's function returned it. */
+	/* Which of LEAT_ECLOSED and -ECANCELED is meant by r; else r. */
+	int (*reason)(struct leat_fan *f, int r);
+	/* Instead of the drop functions; r says why, as a send or a function of the user's did. */
 	void (*drop)(struct leat_fan *f, enum leat__fan_part part, void *item, int r);
 	void (*copied)(struct leat_fan *f, const void *item, void *copy);
 	/* Takes the heads of a and b for out's; 0 or an error, and nothing was done. */
@@ -44,7 +46,7 @@ struct leat__fan_ops {
 struct leat_fan {
 	leat_fan_options o;	/* (c) */
 	const struct leat__fan_ops *ops; /* (c) of a pipeline's; else NULL */
-	struct leat_stage *stage; /* (c) of a pipeline's */
+	struct leat__stage_worker *worker; /* (c) of a pipeline's */
 	size_t head;		/* (c) bytes, at most LEAT__FAN_HEAD */
 	size_t nins, nouts;	/* (c) */
 	leat_channel *in[LEAT_FAN_MAX], *out[LEAT_FAN_MAX]; /* (c) */

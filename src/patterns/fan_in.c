@@ -109,7 +109,7 @@ static void count_pair(struct leat_fan *f, int r)
 		leat__fan_count(f, r);
 }
 
-/* Takes the heads, then makes the item of both: 0, or an error, and what is left has been dropped. */
+/* Takes the heads, then makes one item: 0, or an error, and what is left has been dropped. */
 static int combine_pair(struct leat_fan *f, void *a, void *b, void *out)
 {
 	int (*combine)(void *, void *, void *) = (int (*)(void *, void *, void *))f->o.fn;

@@ -4,11 +4,14 @@
  * L is leat_stage.lock; T: take_lock; W: the window's; c: never changed after the start;
  * o: of the worker's task.
  *
- * Stages are joined by channels of envelopes.  An envelope has the item and its token.  Tokens are
- * the items of the source: one is taken before the source makes an item, and is free when the
- * last envelope that has it has ended.  So the number of tokens bounds what is live, and what is
- * in flight is what is taken.  A batch has a token of its own, whose parents are those of its
- * items.
+ * Stages are joined by flows, which are channels of envelopes.  The list of all stages is in the
+ * order in which they were added, so from sources to sinks: a flow is there before who takes it.
+ *
+ * An envelope has the item and its token.  Tokens are the items of a source, and each source has
+ * its own: one is taken before the source makes an item, and is free when the last envelope that
+ * has it has ended.  So the number of tokens bounds what is live, and what is in flight is what is
+ * taken.  A batch, or what zip makes, has a token of its own, whose parents are those of its
+ * items.  Copies share one.
  *
  * A stage's workers are tasks that receive from its channel.  As long as there are less than may
  * be, one of them waits there (W1 to W3), so no item waits for one that is being worked on:
@@ -16,6 +19,9 @@
  *	W2 with an item: if nobody waits, and less run than may: start another
  *	W3 the item
  * The last worker of a stage closes the next channel; so the end goes from source to sink.
+ *
+ * A flow can be cut: nobody wants what comes through it any more (pipeline_cut.c).  It is closed,
+ * what is in it is dropped by who receives from it, and if its maker has no other it takes no more.
  *
  * A stop (halt): how, then the group is cancelled, then all channels are closed.  Who holds an
  * envelope then ends it; what is in channels and windows is ended by the wait, when no task is
@@ -30,6 +36,7 @@
 #include <leat/leat.h>
 #include <leat/pipeline.h>
 
+#include "patterns/fan.h"
 #include "patterns/keys.h"
 #include "patterns/stats.h"
 
@@ -48,9 +55,10 @@ enum leat__end {
 struct leat__token {
 	_Atomic uint32_t refs;	/* envelopes that have it; 0: free */
 	_Atomic int end;	/* of its parts, so far */
-	size_t nparents;	/* 0: an item of the source; else of a batch */
+	size_t nparents;	/* 0: an item of a source; else of a batch, or a pair */
 	size_t bytes;		/* of the batch's memory */
 	int64_t weight;		/* of the source's item */
+	struct leat__source *source; /* (c) of the source's item */
 	struct leat__token *next; /* when it is free */
 	struct leat__token *parent[];
 };
@@ -83,51 +91,28 @@ struct leat__stage_worker {
 	char *hand;		/* (o) */
 };
 
-struct leat_stage {
-	struct leat_pipeline *p; /* (c) */
-	leat_stage_options o;	/* (c) */
-	leat_retry_options retry; /* (c) */
-	struct leat_stage *up, *down; /* (c) who makes its items, who takes what it makes */
-	struct leat_stage *next; /* (c) in the list of all, as they were made */
-	leat_channel *in;	/* (c) of envelopes; NULL: a source */
-	atomic_bool in_closed;
-	size_t batched;		/* (c) items of the source that are in one of its own, at most */
-	int workers;		/* (c) the most */
-	_Atomic int running, alive, waiting; /* workers; and the watcher; in W1 */
-	leat_mutex lock;
-	struct leat__stage_worker *all; /* (L) */
-	leat_mutex take_lock;
-	_Atomic uint64_t taken;	/* (T) ordered: items so far */
-	struct leat__window *window; /* (c) ordered; else NULL */
-	struct leat__keys *keys; /* (c) keyed; else NULL */
-	struct leat__times service, queue;
-	atomic_bool slow;	/* of the last that were timed: queueing is timed for each */
-	_Atomic int64_t began, ended; /* ns; 0: not yet */
+/* What one stage hands on to another. */
+struct leat_flow_raw {
+	struct leat_stage *from, *to; /* (c) */
+	size_t size;		/* (c) bytes of an item */
+	leat_channel *chan;	/* (c) of envelopes */
+	atomic_bool closed;
+	atomic_bool cut;
+	atomic_bool slow;	/* the taker's last that was timed: so queueing is timed for each */
 };
-
-/* So many envelopes are received at once by a serial stage, if it has a buffer for them. */
-enum { LEAT__HAND = 16 };
 
 /* Bytes of a cache line: what one core writes does not disturb another that far away. */
 enum { LEAT__APART = 64 };
 
-enum leat__halt { LEAT__RUNS, LEAT__SHUT, LEAT__ENOUGH, LEAT__ABORTED };
-
-struct leat_pipeline {
-	leat_pipeline_options o; /* (c) */
-	struct leat_stage *first, **last; /* (c) */
-	struct leat_stage *source, *sink; /* (c) */
-	int broken;		/* (c) the first error of the building */
-	bool started, waited;	/* of the task that builds it */
-	leat_group group, source_group;
+/* What a source has of its own. */
+struct leat__source {
+	struct leat_pipeline *p; /* (c) */
+	leat_group group;	/* below the pipeline's */
 	leat_mutex lock;
 	leat_cond freed;	/* a token is free */
-	char *tokens;		/* (c) o.live of them, LEAT__APART bytes each */
+	char *tokens;		/* (c) live of them, LEAT__APART bytes each */
 	void *tokens_memory;	/* (c) */
-	leat_sem bytes;		/* o.live_bytes */
-	_Atomic int how;	/* enum leat__halt */
-	_Atomic int error;	/* why it was aborted; 0: it was not */
-	struct leat__ends rest;	/* ended by nobody's worker */
+	leat_sem bytes;		/* live_bytes */
 	/* Apart: what the source writes for each item, what others do, and what all read. */
 	char apart[LEAT__APART];
 	struct leat__token *mine; /* of the source's task: free ones */
@@ -137,20 +122,68 @@ struct leat_pipeline {
 	atomic_bool token_wanted;
 };
 
+struct leat_stage {
+	struct leat_pipeline *p; /* (c) */
+	leat_stage_options o;	/* (c) */
+	leat_retry_options retry; /* (c) */
+	struct leat_flow_raw *in;	/* (c) the first of ins; NULL: a source */
+	struct leat_flow_raw *out;	/* (c) nouts of them; NULL: a sink */
+	struct leat_flow_raw **ins; /* (c) nins of them */
+	size_t nins, nouts;	/* (c) */
+	struct leat_stage *next, *prev; /* (c) in the list of all */
+	size_t index;		/* (c) in it */
+	size_t batched;		/* (c) items of a source that are in one of its own, at most */
+	const struct leat_stage *maker; /* (c) whose drop function is that of what it hands on */
+	struct leat__source *source; /* (c) of a source; else NULL */
+	struct leat_fan *fan;	/* (c) of fan-out and fan-in; else NULL */
+	bool marked;		/* (c) while it is built, by a search */
+	atomic_bool over;	/* a sink that has ended, or has enough */
+	int workers;		/* (c) the most */
+	_Atomic int running, alive, waiting; /* workers; and the watcher; in W1 */
+	leat_mutex lock;
+	struct leat__stage_worker *all; /* (L) */
+	leat_mutex take_lock;
+	_Atomic uint64_t taken;	/* (T) ordered: items so far */
+	struct leat__window *window; /* (c) ordered; else NULL */
+	struct leat__keys *keys; /* (c) keyed; else NULL */
+	struct leat__times service, queue;
+	_Atomic int64_t began, ended; /* ns; 0: not yet */
+};
+
+/* So many envelopes are received at once by a serial stage, if it has a buffer for them. */
+enum { LEAT__HAND = 16 };
+
+enum leat__halt { LEAT__RUNS, LEAT__SHUT, LEAT__ENOUGH, LEAT__ABORTED };
+
+struct leat_pipeline {
+	leat_pipeline_options o; /* (c) */
+	struct leat_stage *first, *last; /* (c) */
+	size_t nstages, nsources; /* (c) */
+	_Atomic int sinks;	/* those that are not over */
+	leat_mutex cut_lock;
+	int broken;		/* (c) the first error of the building */
+	bool started, waited;	/* of the task that builds it */
+	leat_group group;
+	_Atomic int how;	/* enum leat__halt */
+	_Atomic int error;	/* why it was aborted; 0: it was not */
+	struct leat__ends rest;	/* ended by nobody's worker */
+};
+
 /* pipeline_token.c */
-int leat__tokens_create(struct leat_pipeline *p);
-void leat__tokens_free(struct leat_pipeline *p);
+int leat__source_create(struct leat_pipeline *p, struct leat__source **ret_source);
+void leat__source_free(struct leat__source *source);
 /* Waits for one; NULL: cancelled. */
 struct leat__token *leat__token_take(struct leat__stage_worker *w);
 /* From now on it is in flight; the item has been counted. */
 void leat__token_begin(struct leat__token *token);
 /* One that is not in flight. */
-void leat__token_untake(struct leat_pipeline *p, struct leat__token *token);
+void leat__token_untake(struct leat__token *token);
+/* For so many parents, and so many bytes behind the header; NULL: no memory. */
+struct leat__token *leat__token_create(size_t nparents, size_t bytes);
 void leat__token_ref(struct leat__token *token);
 /* An envelope that had it has ended so.  NULL: nothing. */
-void leat__token_end(struct leat_pipeline *p, struct leat__ends *ends, struct leat__token *token,
-		     enum leat__end end);
-uint64_t leat__tokens_in_flight(struct leat_pipeline *p);
+void leat__token_end(struct leat__ends *ends, struct leat__token *token, enum leat__end end);
+uint64_t leat__tokens_in_flight(struct leat__source *source);
 
 /* pipeline_stage.c */
 int leat__stage_start(struct leat_stage *s);
@@ -158,22 +191,28 @@ int leat__stage_start(struct leat_stage *s);
 int leat__stage_spawn(struct leat_stage *s, const leat_task_type *type);
 /* A worker, or the watcher, is gone; the last one closes what comes behind. */
 void leat__stage_leave(struct leat_stage *s);
-void leat__stage_close_in(struct leat_stage *s);
+void leat__flow_close(struct leat_flow_raw *flow);
 /* Receives into env, with the meter starved meanwhile.  As leat_channel_recv. */
 int leat__stage_recv(struct leat__stage_worker *w, struct leat__env *env, int64_t deadline);
-/* Hands env on, or ends it. */
+/* Hands env on to the first of its flows, or ends it. */
 void leat__stage_send(struct leat__stage_worker *w, struct leat__env *env);
 /* The same, and the item stays the caller's on an error, which is returned. */
 int leat__stage_try_hand_on(struct leat__stage_worker *w, struct leat__env *env);
-/* Ends an envelope of those that s takes (s->o.in_size). */
-void leat__stage_drop(struct leat_stage *s, struct leat__ends *ends, struct leat__env *env,
-		      enum leat__end end);
+/* Ends an envelope of those that come through the flow. */
+void leat__flow_drop(struct leat_flow_raw *flow, struct leat__ends *ends, struct leat__env *env,
+		     enum leat__end end);
+/* The item alone. */
+void leat__flow_drop_item(const struct leat_flow_raw *flow, void *item);
 /* The user's function has failed on it. */
 void leat__stage_fail(struct leat__stage_worker *w, struct leat__env *env, int error);
-/* What is left in its channel, and its window; no task runs. */
-void leat__stage_drain(struct leat_stage *s);
+/* What is left in a flow that has been closed. */
+void leat__flow_drain(struct leat_flow_raw *flow, struct leat__ends *ends);
 /* How what the pipeline's stop has caught ends. */
 enum leat__end leat__stopped_end(struct leat_pipeline *p);
+/* And what could not be handed on: r is the send's. */
+enum leat__end leat__unsent_end(struct leat_pipeline *p, int r);
+/* Nobody takes its items any more. */
+bool leat__flow_is_cut(const struct leat_flow_raw *flow);
 
 /* pipeline_special.c: the loops of stages that have one worker. */
 void leat__batch_run(struct leat__stage_worker *w);
@@ -191,6 +230,28 @@ void leat__window_put(struct leat__stage_worker *w, uint64_t seq, struct leat__e
 /* Something has changed that the watcher or those who wait for room look at. */
 void leat__window_wake(struct leat_stage *s);
 void leat__window_drain(struct leat_stage *s);
+
+/* pipeline_fan.c */
+int leat__fan_stage_create(struct leat_stage *s);
+void leat__fan_stage_free(struct leat_stage *s);
+void leat__fan_stage_run(struct leat__stage_worker *w);
+
+/* pipeline_options.c, pipeline_add.c */
+int leat__stage_check(const leat_pipeline *p, const leat_stage_options *o);
+void leat__stage_free(struct leat_stage *s);
+
+/* pipeline_graph.c: whether the shape can run to its end. */
+/* Of a stage that receives from a channel of the user's, or (in: what it takes) sends to it. */
+int leat__graph_check_channel(const struct leat_pipeline *p, const struct leat_flow_raw *in,
+			      const leat_stage_options *o);
+/* Before the start. */
+int leat__graph_check(struct leat_pipeline *p);
+
+/* pipeline_cut.c */
+/* Nobody wants what comes through it any more. */
+void leat__flow_cut(struct leat_flow_raw *flow);
+/* A sink has ended, or has enough; the last that has enough ends the pipeline. */
+void leat__sink_over(struct leat_stage *s, bool enough);
 
 /* pipeline.c */
 void leat__pipeline_halt(struct leat_pipeline *p, enum leat__halt how, int cause);

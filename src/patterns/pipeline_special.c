@@ -25,6 +25,7 @@ static int next_item(struct leat__stage_worker *w, void *item)
 static void take_bytes(struct leat__stage_worker *w, struct leat__env *env)
 {
 	struct leat_pipeline *p = w->stage->p;
+	leat_sem *bytes = &w->stage->source->bytes;
 	uint64_t weight;
 	int r;
 
@@ -33,10 +34,10 @@ static void take_bytes(struct leat__stage_worker *w, struct leat__env *env)
 	weight = w->stage->o.weigh(env->item);
 	if (weight > (uint64_t)p->o.live_bytes)
 		weight = (uint64_t)p->o.live_bytes;
-	r = leat_sem_try_acquire(&p->bytes, (int64_t)weight);
+	r = leat_sem_try_acquire(bytes, (int64_t)weight);
 	if (r == -EAGAIN) {
 		leat__meter_enter(&w->meter, LEAT_STAGE_BLOCKED);
-		r = leat_sem_acquire(&p->bytes, (int64_t)weight);
+		r = leat_sem_acquire(bytes, (int64_t)weight);
 		leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
 	}
 	/* Told to stop while it waits: the last item goes on all the same. */
@@ -65,11 +66,11 @@ static int make_item(struct leat__stage_worker *w, struct leat__env *env)
 
 /*
  * What has been made goes on also when the source is told to stop, which cancels its group: so the
- * send is shielded.  An abort closes the channel.
+ * send is shielded.  An abort, or a cut, closes the channel.
  */
 static void hand_on(struct leat__stage_worker *w, struct leat__env *env)
 {
-	leat__count(&w->stage->p->in);
+	leat__count(&w->stage->source->in);
 	leat__count(&w->items);
 	leat__token_begin(env->token);
 	take_bytes(w, env);
@@ -78,26 +79,30 @@ static void hand_on(struct leat__stage_worker *w, struct leat__env *env)
 	leat_shield_end();
 }
 
+static bool goes_on(const struct leat_stage *s)
+{
+	return leat__pipeline_how(s->p) == LEAT__RUNS && !leat__flow_is_cut(s->out);
+}
+
 void leat__source_run(struct leat__stage_worker *w)
 {
 	struct leat_stage *s = w->stage;
-	struct leat_pipeline *p = s->p;
 	int r = 0;
 	LEAT__ENV(env);
 
-	while (leat__pipeline_how(p) == LEAT__RUNS) {
+	while (goes_on(s)) {
 		env->token = leat__token_take(w);
 		if (!env->token)
 			break;
 		r = make_item(w, env);
 		if (r < 0) {
-			leat__token_untake(p, env->token);
+			leat__token_untake(env->token);
 			break;
 		}
 		hand_on(w, env);
 	}
-	if (r < 0 && r != LEAT_ECLOSED && leat__pipeline_how(p) == LEAT__RUNS)
-		leat__pipeline_halt(p, LEAT__ABORTED, r);
+	if (r < 0 && r != LEAT_ECLOSED && goes_on(s))
+		leat__pipeline_halt(s->p, LEAT__ABORTED, r);
 	if (s->o.kind == LEAT__FROM)
 		leat_channel_abandon(s->o.chan);
 }
@@ -112,18 +117,12 @@ struct batch {
 
 static int begin_batch(struct leat_stage *s, struct batch *b)
 {
-	size_t head = sizeof(struct leat__token) + s->o.items * sizeof(struct leat__token *);
-	size_t bytes;
+	size_t bytes = s->o.items * s->in->size;
 
-	head = (head + 15) & ~(size_t)15;
-	bytes = head + s->o.items * s->o.in_size;
-	*b = (struct batch){ .token = leat_alloc(bytes) };
+	*b = (struct batch){ .token = leat__token_create(s->o.items, bytes) };
 	if (!b->token)
 		return -ENOMEM;
-	memset(b->token, 0, head);
-	b->token->bytes = bytes;
-	atomic_init(&b->token->refs, 1);
-	b->item = (char *)b->token + head;
+	b->item = (char *)b->token + b->token->bytes - bytes;
 	b->deadline = leat_in(s->o.wait);
 	return 0;
 }
@@ -148,6 +147,7 @@ static void end_batch(struct leat__stage_worker *w, struct batch *b)
 static void add_to_batch(struct leat__stage_worker *w, struct batch *b, struct leat__env *env)
 {
 	const leat_stage_options *o = &w->stage->o;
+	size_t in_size = w->stage->in->size;
 	uint64_t weight = o->weight > 0 ? o->weigh(env->item) : 0;
 
 	/* One that is not full weighs less than it may. */
@@ -160,7 +160,7 @@ static void add_to_batch(struct leat__stage_worker *w, struct batch *b, struct l
 	/* What counts as no item has no token. */
 	if (env->token)
 		b->token->parent[b->token->nparents++] = env->token;
-	memcpy(b->item + b->n++ * o->in_size, env->item, o->in_size);
+	memcpy(b->item + b->n++ * in_size, env->item, in_size);
 	b->weight += weight;
 	leat__count(&w->items);
 	if (b->n == o->items || (o->weight > 0 && b->weight >= o->weight))
@@ -210,7 +210,7 @@ void leat__reduce_run(struct leat__stage_worker *w)
 		if (r < 0)
 			leat__stage_fail(w, env, r);
 		else
-			leat__token_end(s->p, &w->ends, env->token, LEAT__END_OUT);
+			leat__token_end(&w->ends, env->token, LEAT__END_OUT);
 	}
 	leat__stage_send(w, sum);
 }
@@ -224,8 +224,8 @@ static int conflate(struct leat__stage_worker *w, struct leat__env *sum)
 
 	sum->queued_at = 0;
 	for (;;) {
-		leat_case cases[] = { leat_send_case(s->down->in, sum, NULL),
-				      leat_recv_case(s->in, env, NULL), leat_case_ordered };
+		leat_case cases[] = { leat_send_case(s->out->chan, sum, NULL),
+				      leat_recv_case(s->in->chan, env, NULL), leat_case_ordered };
 
 		leat__meter_enter(&w->meter, LEAT_STAGE_BLOCKED);
 		r = leat_select_cases(cases, 3);
@@ -238,7 +238,7 @@ static int conflate(struct leat__stage_worker *w, struct leat__env *sum)
 		if (r < 0)
 			leat__stage_fail(w, env, r);
 		else
-			leat__token_end(s->p, &w->ends, env->token, LEAT__END_MERGED);
+			leat__token_end(&w->ends, env->token, LEAT__END_MERGED);
 	}
 }
 

@@ -21,14 +21,26 @@ enum leat__end leat__stopped_end(struct leat_pipeline *p)
 	return leat__pipeline_how(p) == LEAT__ENOUGH ? LEAT__END_UNWANTED : LEAT__END_CANCELLED;
 }
 
-void leat__stage_close_in(struct leat_stage *s)
+enum leat__end leat__unsent_end(struct leat_pipeline *p, int r)
 {
-	if (!atomic_exchange(&s->in_closed, true))
-		leat_channel_close(s->in);
+	/* A stop says so first, and closes then; else the flow has been cut. */
+	return r == LEAT_ECLOSED && leat__pipeline_how(p) < LEAT__ENOUGH ? LEAT__END_UNWANTED
+									 : leat__stopped_end(p);
+}
+
+bool leat__flow_is_cut(const struct leat_flow_raw *flow)
+{
+	return atomic_load_explicit(&flow->cut, memory_order_relaxed);
+}
+
+void leat__flow_close(struct leat_flow_raw *flow)
+{
+	if (!atomic_exchange(&flow->closed, true))
+		leat_channel_close(flow->chan);
 }
 
 /* The array of a batch is its token's, the items in it are their own. */
-static void drop_batch(struct leat_stage *batch, const char *out)
+static void drop_batch(const struct leat_stage *batch, const char *out)
 {
 	struct {
 		char *item;
@@ -36,38 +48,38 @@ static void drop_batch(struct leat_stage *batch, const char *out)
 	} b;
 
 	memcpy(&b, out, sizeof(b));
-	for (size_t i = 0; i < b.n && batch->up->o.drop; i++)
-		batch->up->o.drop(b.item + i * batch->o.in_size);
+	for (size_t i = 0; i < b.n; i++)
+		leat__flow_drop_item(batch->in, b.item + i * batch->in->size);
 }
 
-/* Ends what s has made. */
-static void drop_made(struct leat_stage *s, struct leat__ends *ends, struct leat__env *env,
-		      enum leat__end end)
+void leat__flow_drop_item(const struct leat_flow_raw *flow, void *item)
 {
-	if (s->o.drop)
-		s->o.drop(env->item);
-	else if (s->o.kind == LEAT__BATCH)
-		drop_batch(s, env->item);
-	leat__token_end(s->p, ends, env->token, end);
+	const struct leat_stage *maker = flow->from->maker;
+
+	if (maker->o.drop)
+		maker->o.drop(item);
+	else if (maker->o.kind == LEAT__BATCH)
+		drop_batch(maker, item);
 }
 
-void leat__stage_drop(struct leat_stage *s, struct leat__ends *ends, struct leat__env *env,
-		      enum leat__end end)
+void leat__flow_drop(struct leat_flow_raw *flow, struct leat__ends *ends, struct leat__env *env,
+		     enum leat__end end)
 {
-	drop_made(s->up, ends, env, end);
+	leat__flow_drop_item(flow, env->item);
+	leat__token_end(ends, env->token, end);
 }
 
 /* One, or as many as go into the hand; 0, or an error. */
 static int recv_some(struct leat__stage_worker *w, struct leat__env *env, int64_t deadline)
 {
 	struct leat_stage *s = w->stage;
-	size_t size = sizeof(*env) + s->o.in_size;
+	size_t size = sizeof(*env) + s->in->size;
 	int64_t n;
 
 	if (!w->hand)
-		return leat_channel_recv(s->in, env, deadline);
+		return leat_channel_recv(s->in->chan, env, deadline);
 	if (w->n == 0) {
-		n = leat_channel_recv_n(s->in, w->hand, w->bytes / size, deadline);
+		n = leat_channel_recv_n(s->in->chan, w->hand, w->bytes / size, deadline);
 		if (n < 0)
 			return (int)n;
 		w->first = 0;
@@ -78,10 +90,9 @@ static int recv_some(struct leat__stage_worker *w, struct leat__env *env, int64_
 	return 0;
 }
 
-int leat__stage_recv(struct leat__stage_worker *w, struct leat__env *env, int64_t deadline)
+/* No try at first: this one looks for a cancel, and yields now and then. */
+static int recv_metered(struct leat__stage_worker *w, struct leat__env *env, int64_t deadline)
 {
-	struct leat_stage *s = w->stage;
-	/* No try: this one looks for a cancel, and yields now and then. */
 	int r = recv_some(w, env, INT64_MIN);
 
 	if (r == -ETIMEDOUT && deadline > INT64_MIN) {
@@ -89,6 +100,16 @@ int leat__stage_recv(struct leat__stage_worker *w, struct leat__env *env, int64_
 		r = recv_some(w, env, deadline);
 		leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
 	}
+	return r;
+}
+
+int leat__stage_recv(struct leat__stage_worker *w, struct leat__env *env, int64_t deadline)
+{
+	struct leat_stage *s = w->stage;
+	int r;
+
+	while ((r = recv_metered(w, env, deadline)) == 0 && leat__flow_is_cut(s->in))
+		leat__flow_drop(s->in, &w->ends, env, leat__unsent_end(s->p, LEAT_ECLOSED));
 	if (r == 0 && env->queued_at != 0)
 		leat__times_add(&s->queue, leat_now() - env->queued_at, 1);
 	return r;
@@ -96,17 +117,16 @@ int leat__stage_recv(struct leat__stage_worker *w, struct leat__env *env, int64_
 
 int leat__stage_try_hand_on(struct leat__stage_worker *w, struct leat__env *env)
 {
-	struct leat_stage *down = w->stage->down;
-	leat_channel *to = down->in;
+	struct leat_flow_raw *out = w->stage->out;
 	bool timed = w->handed_on++ % LEAT__SAMPLE_ONE_IN == 0 || leat__is_slow(&w->meter) ||
-		     atomic_load_explicit(&down->slow, memory_order_relaxed);
+		     atomic_load_explicit(&out->slow, memory_order_relaxed);
 	int r;
 
 	env->queued_at = timed ? leat_now() : 0;
-	r = leat_channel_send(to, env, INT64_MIN);
+	r = leat_channel_send(out->chan, env, INT64_MIN);
 	if (r == -ETIMEDOUT) {
 		leat__meter_enter(&w->meter, LEAT_STAGE_BLOCKED);
-		r = leat_channel_send(to, env, LEAT_FOREVER);
+		r = leat_channel_send(out->chan, env, LEAT_FOREVER);
 		leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
 	}
 	return r;
@@ -114,8 +134,10 @@ int leat__stage_try_hand_on(struct leat__stage_worker *w, struct leat__env *env)
 
 void leat__stage_send(struct leat__stage_worker *w, struct leat__env *env)
 {
-	if (leat__stage_try_hand_on(w, env) < 0)
-		drop_made(w->stage, &w->ends, env, leat__stopped_end(w->stage->p));
+	int r = leat__stage_try_hand_on(w, env);
+
+	if (r < 0)
+		leat__flow_drop(w->stage->out, &w->ends, env, leat__unsent_end(w->stage->p, r));
 }
 
 int leat_emit_item(leat_emitter_raw *emitter, const void *item)
@@ -133,7 +155,7 @@ int leat_emit_item(leat_emitter_raw *emitter, const void *item)
 	r = leat__stage_try_hand_on(emitter->worker, out);
 	/* The function has the token, too, so this is not its end. */
 	if (r < 0)
-		leat__token_end(s->p, &emitter->worker->ends, out->token, leat__stopped_end(s->p));
+		leat__token_end(&emitter->worker->ends, out->token, leat__unsent_end(s->p, r));
 	return r;
 }
 
@@ -205,11 +227,11 @@ void leat__stage_fail(struct leat__stage_worker *w, struct leat__env *env, int e
 	bool stopped = error == -ECANCELED && leat__pipeline_how(s->p) >= LEAT__ENOUGH;
 
 	if (stopped || !s->o.failed) {
-		leat__stage_drop(s, &w->ends, env,
-				 stopped ? leat__stopped_end(s->p) : LEAT__END_FAILED);
+		leat__flow_drop(s->in, &w->ends, env,
+				stopped ? leat__stopped_end(s->p) : LEAT__END_FAILED);
 	} else {
 		s->o.failed(env->item, error);
-		leat__token_end(s->p, &w->ends, env->token, LEAT__END_FAILED);
+		leat__token_end(&w->ends, env->token, LEAT__END_FAILED);
 	}
 	if (!stopped && s->o.on_error == LEAT_ERROR_STOP)
 		leat__pipeline_halt(s->p, LEAT__ABORTED, error);
@@ -227,7 +249,7 @@ static bool has_out(struct leat__stage_worker *w, struct leat__env *in, struct l
 		return true;
 	}
 	/* What a flat function emitted ends by itself. */
-	leat__token_end(s->p, &w->ends, in->token,
+	leat__token_end(&w->ends, in->token,
 			is_map || is_flat ? LEAT__END_FILTERED : LEAT__END_OUT);
 	return false;
 }
@@ -248,17 +270,17 @@ static void do_item(struct leat__stage_worker *w, struct leat__env *in, uint64_t
 		r = s->o.retry ? leat_retry_run(&s->retry, call_fn, &call) : call_fn(&call);
 		leat__sample_end(&w->meter, &s->service, begin);
 		if (begin != 0)
-			atomic_store_explicit(&s->slow, leat__is_slow(&w->meter),
+			atomic_store_explicit(&s->in->slow, leat__is_slow(&w->meter),
 					      memory_order_relaxed);
 	}
 	leat__count(&w->items);
 	if (r == LEAT_ECLOSED && (s->o.kind == LEAT__SINK || s->o.kind == LEAT__TO)) {
 		/* Of a channel, it has not been taken. */
 		if (s->o.kind == LEAT__TO)
-			leat__stage_drop(s, &w->ends, in, LEAT__END_UNWANTED);
+			leat__flow_drop(s->in, &w->ends, in, LEAT__END_UNWANTED);
 		else
-			leat__token_end(s->p, &w->ends, in->token, LEAT__END_OUT);
-		leat__pipeline_halt(s->p, LEAT__ENOUGH, 0);
+			leat__token_end(&w->ends, in->token, LEAT__END_OUT);
+		leat__sink_over(s, true);
 	} else if (r < 0) {
 		leat__stage_fail(w, in, r);
 	} else {
@@ -278,15 +300,14 @@ static const leat_task_type worker_type = { "stage", run_worker,
 int leat__stage_spawn(struct leat_stage *s, const leat_task_type *type)
 {
 	struct leat__stage_worker *w = leat_alloc(sizeof(*w));
-	bool source = !s->in;
 	int r;
 
 	if (!w)
 		return -ENOMEM;
 	memset(w, 0, sizeof(*w));
 	w->stage = s;
-	if (s->in && s->workers == 1 && s->o.buffer > 1 && type == &worker_type) {
-		w->bytes = (sizeof(struct leat__env) + s->o.in_size) *
+	if (s->in && !s->fan && s->workers == 1 && s->o.buffer > 1 && type == &worker_type) {
+		w->bytes = (sizeof(struct leat__env) + s->in->size) *
 			   (s->o.buffer < LEAT__HAND ? s->o.buffer : LEAT__HAND);
 		w->hand = leat_alloc(w->bytes); /* or one by one */
 	}
@@ -295,7 +316,7 @@ int leat__stage_spawn(struct leat_stage *s, const leat_task_type *type)
 	s->all = w;
 	leat_mutex_unlock(&s->lock);
 	atomic_fetch_add(&s->alive, 1);
-	r = leat_spawn(source ? &s->p->source_group : &s->p->group, type, &w,
+	r = leat_spawn(s->source ? &s->source->group : &s->p->group, type, &w,
 		       LEAT_TASK_OPTIONS(.name = s->o.name));
 	if (r < 0)
 		leat__stage_leave(s); /* not the last: who calls is there, too */
@@ -342,10 +363,13 @@ void leat__stage_leave(struct leat_stage *s)
 	if (left > 0)
 		return;
 	atomic_store(&s->ended, leat_now());
-	if (s->down)
-		leat__stage_close_in(s->down);
-	else if (s->o.kind == LEAT__TO && atomic_load(&s->began) != 0)
+	for (size_t i = 0; i < s->nouts; i++)
+		leat__flow_close(&s->out[i]);
+	if (s->nouts > 0)
+		return;
+	if (s->o.kind == LEAT__TO && atomic_load(&s->began) != 0)
 		leat_channel_close(s->o.chan);
+	leat__sink_over(s, false);
 }
 
 /* W1, in the order in which the items came, where that matters; *ret_seq: its number. */
@@ -391,8 +415,9 @@ static void do_key(struct leat__stage_worker *w, struct leat__env *env, enum lea
 		return;
 	}
 	do
-		if (leat__pipeline_how(s->p) >= LEAT__ENOUGH)
-			leat__stage_drop(s, &w->ends, env, leat__stopped_end(s->p));
+		if (leat__pipeline_how(s->p) >= LEAT__ENOUGH || leat__flow_is_cut(s->in))
+			leat__flow_drop(s->in, &w->ends, env,
+					leat__unsent_end(s->p, LEAT_ECLOSED));
 		else
 			do_item(w, env, 0);
 	while (leat__key_next(s->keys, key, env));
@@ -407,7 +432,7 @@ static void run_items(struct leat__stage_worker *w)
 	while (take(w, env, &seq) == 0) {
 		/* What is in a key's list is ended by who has the key. */
 		if (w->hand && !s->keys && leat__pipeline_how(s->p) >= LEAT__ENOUGH) {
-			leat__stage_drop(s, &w->ends, env, leat__stopped_end(s->p));
+			leat__flow_drop(s->in, &w->ends, env, leat__stopped_end(s->p));
 			break;
 		}
 		start_another(s);
@@ -424,7 +449,17 @@ static void drop_hand(struct leat__stage_worker *w)
 	LEAT__ENV(env);
 
 	while (w->n > 0 && recv_some(w, env, INT64_MIN) == 0)
-		leat__stage_drop(w->stage, &w->ends, env, leat__stopped_end(w->stage->p));
+		leat__flow_drop(w->stage->in, &w->ends, env, leat__stopped_end(w->stage->p));
+}
+
+/* From above.  A shutdown cancels the sources alone, and a cut those of which nothing is wanted. */
+static bool cancelled_from_above(const struct leat_stage *s)
+{
+	enum leat__halt how = leat__pipeline_how(s->p);
+
+	if (!leat_cancelled())
+		return false;
+	return s->source ? how == LEAT__RUNS && !leat__flow_is_cut(s->out) : how < LEAT__ENOUGH;
 }
 
 static int run_worker(void *args)
@@ -448,10 +483,12 @@ static int run_worker(void *args)
 		leat__conflate_run(w);
 		break;
 	default:
-		run_items(w);
+		if (s->fan)
+			leat__fan_stage_run(w);
+		else
+			run_items(w);
 	}
-	/* From above; a shutdown cancels the source alone. */
-	if (leat_cancelled() && leat__pipeline_how(s->p) < (s->in ? LEAT__ENOUGH : LEAT__SHUT))
+	if (cancelled_from_above(s))
 		leat__pipeline_halt(s->p, LEAT__ABORTED, -ECANCELED);
 	drop_hand(w);
 	leat__meter_stop(&w->meter);
@@ -459,12 +496,12 @@ static int run_worker(void *args)
 	return 0;
 }
 
-void leat__stage_drain(struct leat_stage *s)
+void leat__flow_drain(struct leat_flow_raw *flow, struct leat__ends *ends)
 {
+	enum leat__end end = leat__unsent_end(flow->from->p, leat__flow_is_cut(flow) ?
+							     LEAT_ECLOSED : -ECANCELED);
 	LEAT__ENV(env);
 
-	while (s->in && leat_channel_try_recv(s->in, env) == 0)
-		leat__stage_drop(s, &s->p->rest, env, leat__stopped_end(s->p));
-	if (s->window)
-		leat__window_drain(s);
+	while (leat_channel_try_recv(flow->chan, env) == 0)
+		leat__flow_drop(flow, ends, env, end);
 }

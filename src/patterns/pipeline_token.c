@@ -1,8 +1,9 @@
 /*
  * Tokens: what is live in a pipeline.
  *
- * Free tokens are in two lists: the source's own, and one to which others push.  Only the source
- * takes, and takes the whole of the second, so there is no ABA.  It waits:
+ * Each source has its own, so that a source whose items wait for those of another one does not keep
+ * that from making them.  Free tokens are in two lists: the source's own, and one to which others
+ * push.  Only the source takes, and takes the whole of the second, so there is no ABA.  It waits:
  *	F1 source: token_wanted; look; wait for freed
  *	F2 others: push; look at token_wanted; signal
  * both in sequential consistency: one of them sees the other.
@@ -16,9 +17,9 @@
 
 static_assert(sizeof(struct leat__token) <= LEAT__APART, "a token is in one cache line");
 
-static struct leat__token *token_at(struct leat_pipeline *p, size_t i)
+static struct leat__token *token_at(const struct leat__source *s, size_t i)
 {
-	return (struct leat__token *)(p->tokens + i * LEAT__APART);
+	return (struct leat__token *)(s->tokens + i * LEAT__APART);
 }
 
 static size_t bytes_of(const struct leat_pipeline *p)
@@ -26,55 +27,86 @@ static size_t bytes_of(const struct leat_pipeline *p)
 	return (p->o.live + 1) * LEAT__APART;
 }
 
-int leat__tokens_create(struct leat_pipeline *p)
+static int create_tokens(struct leat__source *s)
 {
-	p->tokens_memory = leat_alloc(bytes_of(p));
-	if (!p->tokens_memory)
+	size_t bytes = bytes_of(s->p);
+
+	s->tokens_memory = leat_alloc(bytes);
+	if (!s->tokens_memory)
 		return -ENOMEM;
-	memset(p->tokens_memory, 0, bytes_of(p));
-	p->tokens = p->tokens_memory;
-	p->tokens += -(uintptr_t)p->tokens & (LEAT__APART - 1);
-	for (size_t i = p->o.live; i-- > 0;) {
-		token_at(p, i)->next = p->mine;
-		p->mine = token_at(p, i);
+	memset(s->tokens_memory, 0, bytes);
+	s->tokens = s->tokens_memory;
+	s->tokens += -(uintptr_t)s->tokens & (LEAT__APART - 1);
+	for (size_t i = s->p->o.live; i-- > 0;) {
+		token_at(s, i)->source = s;
+		token_at(s, i)->next = s->mine;
+		s->mine = token_at(s, i);
 	}
 	return 0;
 }
 
-void leat__tokens_free(struct leat_pipeline *p)
+int leat__source_create(struct leat_pipeline *p, struct leat__source **ret_source)
 {
-	leat_free(p->tokens_memory, bytes_of(p));
+	struct leat__source *s = leat_alloc(sizeof(*s));
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	memset(s, 0, sizeof(*s));
+	s->p = p;
+	leat_sem_init(&s->bytes, p->o.live_bytes, 0);
+	r = create_tokens(s);
+	if (r == 0)
+		r = leat_group_init(&s->group,
+				    LEAT_GROUP_OPTIONS(.join = LEAT_JOIN_ALL_DONE, .shared = true,
+						       .parent = &p->group, .name = p->o.name));
+	if (r < 0) {
+		leat_free(s->tokens_memory, bytes_of(p));
+		leat_free(s, sizeof(*s));
+		return r;
+	}
+	*ret_source = s;
+	return 0;
+}
+
+void leat__source_free(struct leat__source *s)
+{
+	if (!s)
+		return;
+	leat_group_release(&s->group);
+	leat_free(s->tokens_memory, bytes_of(s->p));
+	leat_free(s, sizeof(*s));
 }
 
 /* F1 */
 static int wait_for_free(struct leat__stage_worker *w)
 {
-	struct leat_pipeline *p = w->stage->p;
+	struct leat__source *s = w->stage->source;
 	int r = 0;
 
 	leat__meter_enter(&w->meter, LEAT_STAGE_BLOCKED);
-	leat_mutex_lock(&p->lock);
-	atomic_store(&p->token_wanted, true);
-	while (r == 0 && !(p->mine = atomic_exchange(&p->free, NULL)))
-		r = leat_cond_wait(&p->freed, &p->lock);
-	atomic_store(&p->token_wanted, false);
-	leat_mutex_unlock(&p->lock);
+	leat_mutex_lock(&s->lock);
+	atomic_store(&s->token_wanted, true);
+	while (r == 0 && !(s->mine = atomic_exchange(&s->free, NULL)))
+		r = leat_cond_wait(&s->freed, &s->lock);
+	atomic_store(&s->token_wanted, false);
+	leat_mutex_unlock(&s->lock);
 	leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
-	return p->mine ? 0 : r;
+	return s->mine ? 0 : r;
 }
 
 struct leat__token *leat__token_take(struct leat__stage_worker *w)
 {
-	struct leat_pipeline *p = w->stage->p;
+	struct leat__source *s = w->stage->source;
 	struct leat__token *token;
 
 	/* Acquire: pairs with the release of leat__token_untake. */
-	if (!p->mine)
-		p->mine = atomic_exchange_explicit(&p->free, NULL, memory_order_acquire);
-	if (!p->mine && wait_for_free(w) < 0)
+	if (!s->mine)
+		s->mine = atomic_exchange_explicit(&s->free, NULL, memory_order_acquire);
+	if (!s->mine && wait_for_free(w) < 0)
 		return NULL;
-	token = p->mine;
-	p->mine = token->next;
+	token = s->mine;
+	s->mine = token->next;
 	atomic_store_explicit(&token->end, LEAT__END_FILTERED, memory_order_relaxed);
 	token->weight = 0;
 	return token;
@@ -87,18 +119,34 @@ void leat__token_begin(struct leat__token *token)
 }
 
 /* F2 */
-void leat__token_untake(struct leat_pipeline *p, struct leat__token *token)
+void leat__token_untake(struct leat__token *token)
 {
-	struct leat__token *first = atomic_load_explicit(&p->free, memory_order_relaxed);
+	struct leat__source *s = token->source;
+	struct leat__token *first = atomic_load_explicit(&s->free, memory_order_relaxed);
 
 	do
 		token->next = first;
-	while (!atomic_compare_exchange_weak(&p->free, &first, token));
-	if (atomic_load(&p->token_wanted)) {
-		leat_mutex_lock(&p->lock);
-		leat_cond_signal(&p->freed);
-		leat_mutex_unlock(&p->lock);
+	while (!atomic_compare_exchange_weak(&s->free, &first, token));
+	if (atomic_load(&s->token_wanted)) {
+		leat_mutex_lock(&s->lock);
+		leat_cond_signal(&s->freed);
+		leat_mutex_unlock(&s->lock);
 	}
+}
+
+struct leat__token *leat__token_create(size_t nparents, size_t bytes)
+{
+	size_t head = sizeof(struct leat__token) + nparents * sizeof(struct leat__token *);
+	struct leat__token *token;
+
+	head = (head + 15) & ~(size_t)15;
+	token = leat_alloc(head + bytes);
+	if (!token)
+		return NULL;
+	memset(token, 0, head);
+	token->bytes = head + bytes;
+	atomic_init(&token->refs, 1);
+	return token;
 }
 
 void leat__token_ref(struct leat__token *token)
@@ -107,33 +155,32 @@ void leat__token_ref(struct leat__token *token)
 		atomic_fetch_add_explicit(&token->refs, 1, memory_order_relaxed);
 }
 
-static void end_of_item(struct leat_pipeline *p, struct leat__ends *ends, struct leat__token *token)
+static void end_of_item(struct leat__ends *ends, struct leat__token *token)
 {
+	struct leat__source *s = token->source;
 	int end = atomic_load_explicit(&token->end, memory_order_relaxed);
 	int64_t weight = token->weight;
 
 	/* Not in flight before it has ended: a ledger may miss it, and does not count it twice. */
 	atomic_store_explicit(&token->refs, 0, memory_order_release);
 	leat__count(&ends->n[end]);
-	leat__token_untake(p, token);
+	leat__token_untake(token);
 	if (weight > 0)
-		leat_sem_release(&p->bytes, weight);
+		leat_sem_release(&s->bytes, weight);
 }
 
 /* The end of a batch is that of each of its items. */
-static void end_of_batch(struct leat_pipeline *p, struct leat__ends *ends,
-			 struct leat__token *token)
+static void end_of_batch(struct leat__ends *ends, struct leat__token *token)
 {
 	enum leat__end end = (enum leat__end)atomic_load_explicit(&token->end,
 								  memory_order_relaxed);
 
 	for (size_t i = 0; i < token->nparents; i++)
-		leat__token_end(p, ends, token->parent[i], end);
+		leat__token_end(ends, token->parent[i], end);
 	leat_free(token, token->bytes);
 }
 
-void leat__token_end(struct leat_pipeline *p, struct leat__ends *ends, struct leat__token *token,
-		     enum leat__end end)
+void leat__token_end(struct leat__ends *ends, struct leat__token *token, enum leat__end end)
 {
 	bool last;
 	int worst;
@@ -151,17 +198,17 @@ void leat__token_end(struct leat_pipeline *p, struct leat__ends *ends, struct le
 		;
 	if (!last && atomic_fetch_sub_explicit(&token->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	if (token->nparents > 0)
-		end_of_batch(p, ends, token);
+	if (token->source)
+		end_of_item(ends, token);
 	else
-		end_of_item(p, ends, token);
+		end_of_batch(ends, token);
 }
 
-uint64_t leat__tokens_in_flight(struct leat_pipeline *p)
+uint64_t leat__tokens_in_flight(struct leat__source *s)
 {
 	uint64_t n = 0;
 
-	for (size_t i = 0; i < p->o.live; i++)
-		n += atomic_load_explicit(&token_at(p, i)->refs, memory_order_acquire) != 0;
+	for (size_t i = 0; i < s->p->o.live; i++)
+		n += atomic_load_explicit(&token_at(s, i)->refs, memory_order_acquire) != 0;
 	return n;
 }

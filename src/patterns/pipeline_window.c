@@ -106,7 +106,7 @@ static bool wait_for_room(struct leat__stage_worker *w, uint64_t seq)
 static void drop(struct leat_stage *s, struct leat__ends *ends, struct leat__env *out,
 		 enum leat__end end)
 {
-	leat__stage_drop(s->down, ends, out, end);
+	leat__flow_drop(s->out, ends, out, end);
 }
 
 void leat__window_put(struct leat__stage_worker *w, uint64_t seq, struct leat__env *out)

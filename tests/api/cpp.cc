@@ -139,6 +139,72 @@ static void pipelines()
 	expect(leat_pipeline_destroy(p, nullptr) == 0, "end of a pipeline");
 }
 
+static int copy_long(const long *n, long *ret_copy)
+{
+	*ret_copy = *n;
+	return 0;
+}
+
+static uint64_t last_digit(const long *n)
+{
+	return (uint64_t)(*n % 10);
+}
+
+static bool less_long(const long *a, const long *b)
+{
+	return *a < *b;
+}
+
+static int pair(int *a, long *b, long *ret_sum)
+{
+	*ret_sum = *a + *b;
+	return 0;
+}
+
+static int add(numbers *n, long *v)
+{
+	n->sum += *v;
+	return 0;
+}
+
+/* Each piece between stages. */
+static void graphs()
+{
+	numbers n = {}, other = {};
+	leat_pipeline *p;
+	leat_flow(int) a, c;
+	leat_flow(long) b, tee, side, copies[2], parts[2], halves[2], in[2], out[6];
+
+	expect(leat_pipeline_make(&p, .live = 8) == 0, "pipeline");
+	leat_pipeline_source(p, &a, &n, next_number, .name = "next");
+	leat_pipeline_source(p, &c, &other, next_number, .name = "other");
+	leat_pipeline_map(p, a, &b, twice, .name = "twice", .mode = LEAT_STAGE_SERIAL,
+			  .on_error = LEAT_ERROR_STOP);
+	leat_pipeline_tee(p, b, &tee, &side, .name = "tee", .end = LEAT_FAN_ALL);
+	leat_pipeline_broadcast(p, tee, copies, 2, .name = "cast", .on_error = LEAT_ERROR_STOP,
+				.end = LEAT_FAN_ALL, .clone = LEAT_STAGE_CLONE(long, copy_long));
+	leat_pipeline_merge_ordered(p, copies, 2, &out[0], less_long, .name = "sort");
+	leat_pipeline_balance(p, out[0], halves, 2, .name = "halves", .end = LEAT_FAN_ALL);
+	leat_pipeline_merge(p, halves, 2, &out[1], .name = "merge", .end = LEAT_FAN_ALL);
+	leat_pipeline_partition(p, out[1], parts, 2, last_digit, .name = "parts",
+				.end = LEAT_FAN_ALL);
+	leat_pipeline_take(p, parts[0], &out[2], 1000, .name = "take");
+	leat_pipeline_zip(p, c, side, &out[3], pair, .name = "zip", .on_error = LEAT_ERROR_STOP);
+	in[0] = out[2];
+	in[1] = parts[1];
+	leat_pipeline_merge(p, in, 2, &out[4], .name = "all", .end = LEAT_FAN_ALL);
+	leat_pipeline_sink_with(p, out[4], &n, add, .name = "add", .mode = LEAT_STAGE_SERIAL,
+				.on_error = LEAT_ERROR_STOP);
+	in[0] = out[3];
+	leat_pipeline_concat(p, in, 1, &out[5], .name = "one");
+	leat_pipeline_sink_with(p, out[5], &other, add, .name = "add", .mode = LEAT_STAGE_SERIAL,
+				.on_error = LEAT_ERROR_STOP);
+	expect(leat_pipeline_run(p) == 0, "run");
+	expect(n.sum == 180, "sum of two copies");
+	expect(other.sum == 135, "sum of pairs");
+	expect(leat_pipeline_destroy(p, nullptr) == 0, "end of a graph");
+}
+
 static void fans()
 {
 	leat_chan(int) in[2] = { leat_chan_make(int, 3), leat_chan_make(int, 3) };
@@ -227,6 +293,7 @@ static int body(void *)
 	fans_from_one();
 	pools();
 	pipelines();
+	graphs();
 	fans();
 	leat_chan(int) in = leat_chan_make(int, 2);
 	leat_chan(long) out = leat_chan_make(long, 0);

@@ -22,6 +22,7 @@ LEAT_TASK(task, (int, id), (leat_receiver(int), in), (struct item *, item))
 int job(int *job);
 int item_job(struct item *job);
 int job_to_long(int *job, long *result);
+int pair_ints(int *a, int *b, int *result);
 int with_item(struct item *state, int *job);
 int begin(struct item *state, int worker);
 void end(struct item *state);
@@ -69,6 +70,26 @@ CASES = [
      "(void)leat_pipeline_map((leat_pipeline *)0, a, &b, job_to_long, .name = \"n\")",
      "leat_flow(long) a = 0; leat_flow(long) b; "
      "(void)leat_pipeline_map((leat_pipeline *)0, a, &b, job_to_long, .name = \"n\")"),
+    ("fan-out to flows of another type",
+     "leat_flow(int) a = 0, b[2]; "
+     "(void)leat_pipeline_balance((leat_pipeline *)0, a, b, 2, .name = \"n\")",
+     "leat_flow(int) a = 0; leat_flow(long) b[2]; "
+     "(void)leat_pipeline_balance((leat_pipeline *)0, a, b, 2, .name = \"n\")"),
+    ("a tee to a flow of another type",
+     "leat_flow(int) a = 0, b, c; "
+     "(void)leat_pipeline_tee((leat_pipeline *)0, a, &b, &c, .name = \"n\")",
+     "leat_flow(int) a = 0, b; leat_flow(long) c; "
+     "(void)leat_pipeline_tee((leat_pipeline *)0, a, &b, &c, .name = \"n\")"),
+    ("fan-in to a flow of another type",
+     "leat_flow(int) a[2] = { 0 }, b; "
+     "(void)leat_pipeline_concat((leat_pipeline *)0, a, 2, &b, .name = \"n\")",
+     "leat_flow(long) a[2] = { 0 }; leat_flow(int) b; "
+     "(void)leat_pipeline_concat((leat_pipeline *)0, a, 2, &b, .name = \"n\")"),
+    ("a zip by a function of another type",
+     "leat_flow(int) a = 0, b = 0, c; "
+     "(void)leat_pipeline_zip((leat_pipeline *)0, a, b, &c, pair_ints, .name = \"n\")",
+     "leat_flow(int) a = 0; leat_flow(long) b = 0; leat_flow(int) c; "
+     "(void)leat_pipeline_zip((leat_pipeline *)0, a, b, &c, pair_ints, .name = \"n\")"),
     ("a flow to a channel of another type",
      "leat_flow(int) a = 0; (void)leat_pipeline_to((leat_pipeline *)0, a, ints, .name = \"n\")",
      "leat_flow(long) a = 0; (void)leat_pipeline_to((leat_pipeline *)0, a, ints, .name = \"n\")"),

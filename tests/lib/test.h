@@ -65,6 +65,8 @@ struct test {
 	TEST__DEFINE(name_, TEST_KIND_TASK, NULL, LEAT_OPTIONS(__VA_ARGS__), 0)
 #define TEST_SIM(name_, seeds_) \
 	TEST__DEFINE(name_, TEST_KIND_SIM, NULL, LEAT_OPTIONS(), seeds_)
+#define TEST_SIM_WITH(name_, seeds_, ...) \
+	TEST__DEFINE(name_, TEST_KIND_SIM, NULL, LEAT_OPTIONS(__VA_ARGS__), seeds_)
 #define TEST_STRESS(name_) \
 	TEST__DEFINE(name_, TEST_KIND_SIM, NULL, LEAT_OPTIONS(), TEST_STRESS_SEEDS)
 #define TEST_BOTH(name_, seeds_)                                              \

@@ -23,6 +23,7 @@ struct fixture {
 	const leat_stage_options *stage;
 	bool batch, flat;
 	int kind;		/* of fan */
+	int shape;		/* of a pipeline */
 };
 
 static struct fixture *begin(struct fixture *f)
@@ -105,6 +106,24 @@ static int pass_box(struct box *in, struct box *out)
 static uint64_t box_key(const struct box *box)
 {
 	return (uint64_t)box->n % 2;
+}
+
+static int clone_box(const struct box *box, struct box *ret_copy)
+{
+	*ret_copy = new_box(box->n);
+	return 0;
+}
+
+static bool box_less(const struct box *a, const struct box *b)
+{
+	return a->n < b->n;
+}
+
+static int join_boxes(struct box *a, struct box *b, struct box *ret_box)
+{
+	drop_box(b);
+	*ret_box = *a;
+	return 0;
 }
 
 /* Pool: submits while results are received. */
@@ -272,6 +291,87 @@ TEST_PLAIN(pipelines)
 		everywhere(pipeline_scenario, &all[i]);
 }
 
+/* Fan-out and fan-in between stages. */
+enum shape { BALANCE_MERGE, CAST_ZIP, TWO_SOURCES, ORDERED_SOURCES, PART_SINKS, TAKE_OF_CONCAT };
+
+static int enough_boxes(struct box *box)
+{
+	int r = use_box(box);
+
+	return r == 0 ? LEAT_ECLOSED : r;
+}
+
+#define PIECE(name_) .name = name_, .end = LEAT_FAN_ALL
+#define SINK(name_) .name = name_, .mode = LEAT_STAGE_SERIAL, .on_error = LEAT_ERROR_STOP
+
+/* What becomes of two flows of boxes. */
+static void add_joint(leat_pipeline *p, enum shape shape, leat_flow(struct box) in[2])
+{
+	leat_flow(struct box) out, last;
+
+	if (shape == BALANCE_MERGE)
+		leat_pipeline_merge(p, in, 2, &out, PIECE("merge"));
+	else if (shape == ORDERED_SOURCES)
+		leat_pipeline_merge_ordered(p, in, 2, &out, box_less, .name = "merge", DROP);
+	else if (shape == TAKE_OF_CONCAT)
+		leat_pipeline_concat(p, in, 2, &out, .name = "concat", .buffer = 2);
+	else
+		leat_pipeline_zip(p, in[0], in[1], &out, join_boxes, .name = "zip",
+				  .on_error = LEAT_ERROR_COUNT, DROP);
+	if (shape == TAKE_OF_CONCAT) {
+		leat_pipeline_take(p, out, &last, ITEMS + 1, .name = "take");
+		out = last;
+	}
+	leat_pipeline_sink(p, out, use_box, SINK("use"), .buffer = 1);
+}
+
+static int graph_scenario(struct fixture *f)
+{
+	enum shape shape = begin(f)->shape;
+	leat_flow(struct box) a, b[2], c[2];
+	struct fixture second = { 0 };
+	leat_pipeline *p;
+	int r;
+
+	r = leat_pipeline_make(&p, .live = 3);
+	leat_pipeline_source(p, &a, f, make_box, .name = "make", DROP);
+	if (shape == BALANCE_MERGE) {
+		leat_pipeline_balance(p, a, b, 2, PIECE("balance"), .buffer = 1);
+	} else if (shape == CAST_ZIP) {
+		leat_pipeline_tee(p, a, &b[0], &b[1], PIECE("tee"), .on_error = LEAT_ERROR_STOP,
+				  .clone = LEAT_STAGE_CLONE(struct box, clone_box));
+	} else if (shape == PART_SINKS) {
+		leat_pipeline_partition(p, a, b, 2, box_key, PIECE("part"));
+	} else {
+		b[0] = a;
+		leat_pipeline_source(p, &b[1], &second, make_box, .name = "second", DROP);
+	}
+	leat_pipeline_map(p, b[0], &c[0], pass_box, .name = "pass", .mode = LEAT_STAGE_PARALLEL,
+			  .workers = 2, DROP,
+			  .on_error = shape == CAST_ZIP ? LEAT_ERROR_STOP : LEAT_ERROR_COUNT,
+			  .failed = LEAT_STAGE_FAILED(struct box, box_failed));
+	c[1] = b[1];
+	if (shape != PART_SINKS) {
+		add_joint(p, shape, c);
+	} else {
+		leat_pipeline_sink(p, c[0], enough_boxes, SINK("enough"));
+		leat_pipeline_sink(p, c[1], use_box, SINK("use"), .buffer = 2);
+	}
+	r = leat_pipeline_run(p);
+	f->has_ledger = p != NULL;
+	leat_pipeline_destroy(p, ledger_init(&f->ledger));
+	return r;
+}
+
+TEST_PLAIN(graphs)
+{
+	for (int shape = BALANCE_MERGE; shape <= TAKE_OF_CONCAT; shape++) {
+		struct fixture f = { .shape = shape };
+
+		everywhere(graph_scenario, &f);
+	}
+}
+
 /* What has no items: nothing is left behind, and permits and tokens come back. */
 static leat_sem sem;
 
@@ -397,12 +497,6 @@ static int load_box(int *n, struct box *ret_box)
 	return 0;
 }
 
-static int clone_box(const struct box *box, struct box *ret_copy)
-{
-	*ret_copy = new_box(box->n);
-	return 0;
-}
-
 LEAT_TASK(ask_for_box, (leat_flight(struct box), flight), (int, n))
 {
 	struct box box;
@@ -460,18 +554,6 @@ LEAT_TASK(use_boxes, (leat_chan(struct box), from), (int, most))
 		if (use_box(&box) < 0)
 			drop_box(&box);
 	leat_abandon(from);
-}
-
-static bool box_less(const struct box *a, const struct box *b)
-{
-	return a->n < b->n;
-}
-
-static int join_boxes(struct box *a, struct box *b, struct box *ret_box)
-{
-	drop_box(b);
-	*ret_box = *a;
-	return 0;
 }
 
 static int add_box(struct box *sum, struct box *box)

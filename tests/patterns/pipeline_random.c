@@ -2,12 +2,15 @@
  * Random pipelines: shapes, modes, capacities, errors, ways to end.  Whatever happens, every box
  * that was made is used, failed or dropped once; the ledger says so; no bound is exceeded; and the
  * order is what the modes promise.
+ *
+ * A shape grows from the sources: as long as there is room, a step takes an open flow, or several,
+ * and leaves others; what is open at the end goes to sinks.
  */
 #include "patterns.h"
 
 #include <leat/leat.h>
 
-enum { STAGES = 4, KEYS = 4, ITEMS = 40 };
+enum { SOURCES = 3, STEPS = 8, OPEN = 6, SINKS = OPEN, KEYS = 4, ITEMS = 40, APART = 1000 };
 
 struct box {
 	int n;			/* of the source's item */
@@ -20,23 +23,45 @@ struct boxes {
 	size_t n;
 };
 
-struct shape {
-	leat_flow(struct box) flow[2 * STAGES + 1];
-	leat_flow(struct boxes) batch[STAGES];
-	struct stage {
-		struct gauge gauge;
-		enum leat_stage_mode mode;
-		int workers;
-		uint64_t bad, skip;	/* one in so many; 0: none */
-		int64_t nap;		/* at most */
-	} stage[STAGES];
-	int nstages;
-	int next, end;		/* of the source */
-	int enough;		/* the sink's; 0: never */
+struct stage {
+	struct gauge gauge;
+	int workers;
+	uint64_t bad, skip;	/* one in so many; 0: none */
+	int64_t nap;		/* at most */
+};
+
+/* A flow that no stage takes yet. */
+struct open_flow {
+	leat_flow(struct box) flow;
 	bool in_order, key_order;
-	size_t live, batched;
+	unsigned sources;	/* a set: of which its items are */
+	size_t batched;
+};
+
+struct source {
+	int next, end;
+	unsigned waits;		/* a set: those that wait for it, or for which it waits */
+};
+
+struct sink {
+	struct shape *shape;
+	int enough;		/* 0: never */
+	bool in_order, key_order;
 	int last[KEYS], last_of_all;
 	int used;
+};
+
+struct shape {
+	struct open_flow open[OPEN];
+	int nopen;
+	struct stage stage[2 * STEPS];
+	int nstages;
+	struct source source[SOURCES];
+	int nsources;
+	struct sink sink[SINKS];
+	int nsinks;
+	bool all;		/* every item is wanted */
+	size_t live;
 };
 
 static atomic_int made, used, failed, dropped;
@@ -52,7 +77,7 @@ static void fill(struct box *box, int n, int part)
 	atomic_fetch_add(&made, 1);
 }
 
-static int make_box(struct shape *s, struct box *ret_box)
+static int make_box(struct source *s, struct box *ret_box)
 {
 	if (one_in(4) && leat_sleep((int64_t)leat_random(10 * LEAT_US)) < 0)
 		return -ECANCELED;
@@ -134,9 +159,9 @@ static int unpack(struct stage *st, struct boxes *batch, leat_emitter(struct box
 	return 0;
 }
 
-static int use(struct shape *s, struct box *box)
+static int use(struct sink *s, struct box *box)
 {
-	int place = 2 * 1024 * box->n + box->part, *last = &s->last[key_of(box)];
+	int place = 2 * APART * box->n + box->part, *last = &s->last[key_of(box)];
 
 	if (s->in_order)
 		CHECK(place > s->last_of_all);
@@ -146,6 +171,27 @@ static int use(struct shape *s, struct box *box)
 	free(box->owned);
 	atomic_fetch_add(&used, 1);
 	return ++s->used == s->enough ? LEAT_ECLOSED : 0;
+}
+
+static int clone_box(const struct box *box, struct box *ret_copy)
+{
+	fill(ret_copy, box->n, box->part);
+	return 0;
+}
+
+/* The first of a pair goes on. */
+static int join_boxes(struct box *a, struct box *b, struct box *ret_box)
+{
+	if (one_in(50))
+		return -EIO;
+	drop_box(b);
+	*ret_box = *a;
+	return 0;
+}
+
+static bool box_less(const struct box *a, const struct box *b)
+{
+	return 2 * APART * a->n + a->part < 2 * APART * b->n + b->part;
 }
 
 static enum leat_on_error random_on_error(void)
@@ -158,79 +204,242 @@ static size_t random_buffer(void)
 	return leat_random(2) ? 0 : (size_t)leat_random(8);
 }
 
-static void add_map(leat_pipeline *p, struct shape *s, struct stage *st, int i)
-{
-	st->mode = (enum leat_stage_mode)(1 + leat_random(4));
-	st->workers = st->mode == LEAT_STAGE_SERIAL ? 1 : 1 + (int)leat_random(4);
-	s->in_order &= st->mode == LEAT_STAGE_SERIAL || st->mode == LEAT_STAGE_ORDERED;
-	s->key_order &= st->mode != LEAT_STAGE_PARALLEL;
-	leat_pipeline_map_with(
-		p, s->flow[i], &s->flow[i + 1], st, map_box, .name = "map", .mode = st->mode,
-		.workers = st->workers, .buffer = random_buffer(), .on_error = random_on_error(),
-		.window = st->mode == LEAT_STAGE_ORDERED ? 1 + (size_t)leat_random(6) : 0,
-		.key = st->mode == LEAT_STAGE_KEYED ? LEAT_STAGE_KEY(struct box, key_of) : NULL,
-		.failed = leat_random(2) ? LEAT_STAGE_FAILED(struct box, box_failed) : NULL,
-		.drop = LEAT_STAGE_DROP(struct box, drop_box));
-}
+#define DROP .drop = LEAT_STAGE_DROP(struct box, drop_box)
+#define CLONE .clone = LEAT_STAGE_CLONE(struct box, clone_box), .on_error = LEAT_ERROR_STOP
 
-static void add_flat(leat_pipeline *p, struct shape *s, struct stage *st, int i)
+static struct stage *new_stage(struct shape *s)
 {
-	st->mode = leat_random(2) ? LEAT_STAGE_SERIAL : LEAT_STAGE_PARALLEL;
-	st->workers = st->mode == LEAT_STAGE_SERIAL ? 1 : 1 + (int)leat_random(4);
-	s->in_order &= st->mode == LEAT_STAGE_SERIAL;
-	s->key_order &= st->mode == LEAT_STAGE_SERIAL;
-	leat_pipeline_flat_with(p, s->flow[i], &s->flow[i + 1], st, multiply, .name = "flat",
-				.mode = st->mode, .workers = st->workers,
-				.buffer = random_buffer(), .on_error = random_on_error(),
-				.drop = LEAT_STAGE_DROP(struct box, drop_box));
-}
+	struct stage *st = &s->stage[s->nstages++];
 
-static void add_batch(leat_pipeline *p, struct shape *s, struct stage *st, int i)
-{
-	size_t items = 1 + leat_random(s->live / s->batched);
-
-	st->mode = LEAT_STAGE_SERIAL;
 	st->workers = 1;
-	s->batched *= items;
-	leat_pipeline_batch(p, s->flow[i], &s->batch[i], .name = "batch", .buffer = random_buffer(),
+	st->bad = leat_random(3) ? 0 : 1 + leat_random(20);
+	st->skip = leat_random(3) ? 0 : 1 + leat_random(10);
+	st->nap = leat_random(2) ? 0 : (int64_t)leat_random(30 * LEAT_US);
+	return st;
+}
+
+static void add_map(leat_pipeline *p, struct shape *s, struct open_flow *f)
+{
+	enum leat_stage_mode mode = (enum leat_stage_mode)(1 + leat_random(4));
+	struct stage *st = new_stage(s);
+	leat_flow(struct box) in = f->flow;
+
+	st->workers = mode == LEAT_STAGE_SERIAL ? 1 : 1 + (int)leat_random(4);
+	f->in_order &= mode == LEAT_STAGE_SERIAL || mode == LEAT_STAGE_ORDERED;
+	f->key_order &= mode != LEAT_STAGE_PARALLEL;
+	leat_pipeline_map_with(
+		p, in, &f->flow, st, map_box, .name = "map", .mode = mode, .workers = st->workers,
+		.buffer = random_buffer(), .on_error = random_on_error(),
+		.window = mode == LEAT_STAGE_ORDERED ? 1 + (size_t)leat_random(6) : 0,
+		.key = mode == LEAT_STAGE_KEYED ? LEAT_STAGE_KEY(struct box, key_of) : NULL,
+		.failed = leat_random(2) ? LEAT_STAGE_FAILED(struct box, box_failed) : NULL, DROP);
+}
+
+static void add_flat(leat_pipeline *p, struct shape *s, struct open_flow *f)
+{
+	enum leat_stage_mode mode = leat_random(2) ? LEAT_STAGE_SERIAL : LEAT_STAGE_PARALLEL;
+	struct stage *st = new_stage(s);
+	leat_flow(struct box) in = f->flow;
+
+	st->workers = mode == LEAT_STAGE_SERIAL ? 1 : 1 + (int)leat_random(4);
+	f->in_order &= mode == LEAT_STAGE_SERIAL;
+	f->key_order &= mode == LEAT_STAGE_SERIAL;
+	leat_pipeline_flat_with(p, in, &f->flow, st, multiply, .name = "flat", .mode = mode,
+				.workers = st->workers, .buffer = random_buffer(),
+				.on_error = random_on_error(), DROP);
+}
+
+static void add_batch(leat_pipeline *p, struct shape *s, struct open_flow *f)
+{
+	size_t items = 1 + leat_random(s->live / f->batched);
+	struct stage *st = new_stage(s);
+	leat_flow(struct boxes) batch;
+
+	f->batched *= items;
+	leat_pipeline_batch(p, f->flow, &batch, .name = "batch", .buffer = random_buffer(),
 			    .items = items, .wait = 1 + (int64_t)leat_random(20 * LEAT_US));
-	leat_pipeline_flat_with(p, s->batch[i], &s->flow[i + 1], st, unpack, .name = "unpack",
-				.mode = LEAT_STAGE_SERIAL, .on_error = LEAT_ERROR_STOP,
-				.drop = LEAT_STAGE_DROP(struct box, drop_box));
+	leat_pipeline_flat_with(p, batch, &f->flow, st, unpack, .name = "unpack",
+				.mode = LEAT_STAGE_SERIAL, .on_error = LEAT_ERROR_STOP, DROP);
+}
+
+static void add_take(leat_pipeline *p, struct shape *s, struct open_flow *f)
+{
+	leat_flow(struct box) in = f->flow;
+
+	s->all = false;
+	leat_pipeline_take(p, in, &f->flow, leat_random(2 * ITEMS), .name = "take",
+			   .buffer = random_buffer());
+}
+
+/* To several flows, each of which is in the order in which the one was. */
+static void add_fan_out(leat_pipeline *p, struct shape *s, struct open_flow *f)
+{
+	enum leat_fan_end end = leat_random(4) ? LEAT_FAN_ALL : LEAT_FAN_ANY;
+	size_t n = 1 + leat_random((uint64_t)(OPEN - s->nopen) + 1);
+	leat_flow(struct box) out[OPEN];
+
+	s->all &= end == LEAT_FAN_ALL;
+	switch (leat_random(n == 2 ? 4 : 3)) {
+	case 0:
+		leat_pipeline_balance(p, f->flow, out, n, .name = "balance", .end = end,
+				      .buffer = random_buffer());
+		break;
+	case 1:
+		leat_pipeline_broadcast(p, f->flow, out, n, .name = "cast", .end = end,
+					.buffer = random_buffer(), CLONE);
+		break;
+	case 2:
+		leat_pipeline_partition(p, f->flow, out, n, key_of, .name = "part", .end = end,
+					.buffer = random_buffer());
+		break;
+	default:
+		leat_pipeline_tee(p, f->flow, &out[0], &out[1], .name = "tee", .end = end,
+				  .buffer = random_buffer(), CLONE);
+	}
+	f->flow = out[0];
+	for (size_t i = 1; i < n; i++) {
+		s->open[s->nopen] = *f;
+		s->open[s->nopen++].flow = out[i];
+	}
+}
+
+/* Copies of each item, which meet again: nothing is left out on the way. */
+static void add_copies(leat_pipeline *p, struct shape *s, struct open_flow *f)
+{
+	leat_flow(struct box) copy[2], to[2];
+
+	leat_pipeline_broadcast(p, f->flow, copy, 2, .name = "copies", .end = LEAT_FAN_ALL,
+				.buffer = random_buffer(), CLONE);
+	for (int i = 0; i < 2; i++) {
+		struct stage *st = new_stage(s);
+		bool ordered = leat_random(2);
+
+		st->workers = ordered ? 1 + (int)leat_random(4) : 1;
+		st->skip = 0;
+		leat_pipeline_map_with(
+			p, copy[i], &to[i], st, map_box, .name = "copy",
+			.mode = ordered ? LEAT_STAGE_ORDERED : LEAT_STAGE_SERIAL,
+			.workers = st->workers, .window = ordered ? 2 : 0,
+			.buffer = random_buffer(), .on_error = LEAT_ERROR_STOP, DROP);
+	}
+	leat_pipeline_zip(p, to[0], to[1], &f->flow, join_boxes, .name = "zip of copies",
+			  .on_error = LEAT_ERROR_COUNT, .buffer = random_buffer(), DROP);
+}
+
+static unsigned all_that_wait(const struct shape *s, unsigned sources)
+{
+	unsigned before;
+
+	do {
+		before = sources;
+		for (int i = 0; i < s->nsources; i++)
+			if (sources & 1u << i)
+				sources |= s->source[i].waits;
+	} while (sources != before);
+	return sources;
+}
+
+/* Whether none of one's sources waits for one of the other's already. */
+static bool may_wait(const struct shape *s, const struct open_flow *a, const struct open_flow *b)
+{
+	return !(all_that_wait(s, a->sources) & all_that_wait(s, b->sources));
+}
+
+/* The last two open flows become one. */
+static void add_fan_in(leat_pipeline *p, struct shape *s)
+{
+	struct open_flow *a = &s->open[s->nopen - 2], *b = &s->open[s->nopen - 1];
+	uint64_t kind = may_wait(s, a, b) ? leat_random(4) : 0;
+	enum leat_fan_end end = leat_random(4) ? LEAT_FAN_ALL : LEAT_FAN_ANY;
+	leat_flow(struct box) in[2] = { a->flow, b->flow };
+	size_t buffer = random_buffer();
+
+	a->key_order &= kind == 3;
+	a->in_order &= kind == 3 || (kind == 1 && b->in_order);
+	s->all &= kind != 3 && (kind != 0 || end == LEAT_FAN_ALL);
+	if (kind == 0)
+		leat_pipeline_merge(p, in, 2, &a->flow, .name = "merge", .end = end,
+				    .buffer = buffer);
+	else if (kind == 1)
+		leat_pipeline_merge_ordered(p, in, 2, &a->flow, box_less, .name = "ordered merge",
+					    .buffer = buffer);
+	else if (kind == 2)
+		leat_pipeline_concat(p, in, 2, &a->flow, .name = "concat", .buffer = buffer);
+	else
+		leat_pipeline_zip(p, in[0], in[1], &a->flow, join_boxes, .name = "zip",
+				  .on_error = random_on_error(), .buffer = buffer, DROP);
+	for (int i = 0; i < s->nsources && kind > 0; i++)
+		if (a->sources & 1u << i)
+			s->source[i].waits |= b->sources;
+		else if (b->sources & 1u << i)
+			s->source[i].waits |= a->sources;
+	a->sources |= b->sources;
+	if (b->batched > a->batched)
+		a->batched = b->batched;
+	s->nopen--;
+}
+
+static void add_source(leat_pipeline *p, struct shape *s)
+{
+	int i = s->nsources++;
+	struct open_flow *f = &s->open[s->nopen++];
+
+	s->source[i].next = i * APART;
+	s->source[i].end = i * APART + (int)leat_random(ITEMS);
+	*f = (struct open_flow){ .in_order = true, .key_order = true, .sources = 1u << i,
+				 .batched = 1 };
+	leat_pipeline_source(p, &f->flow, &s->source[i], make_box, .name = "make", DROP);
+}
+
+static void add_sink(leat_pipeline *p, struct shape *s, const struct open_flow *f)
+{
+	struct sink *sink = &s->sink[s->nsinks++];
+
+	sink->enough = leat_random(4) ? 0 : 1 + (int)leat_random(10);
+	s->all &= sink->enough == 0;
+	sink->in_order = f->in_order;
+	sink->key_order = f->key_order;
+	sink->last_of_all = -1;
+	memset(sink->last, -1, sizeof(sink->last));
+	leat_pipeline_sink_with(p, f->flow, sink, use, .name = "use", .mode = LEAT_STAGE_SERIAL,
+				.on_error = LEAT_ERROR_STOP, .buffer = random_buffer());
+}
+
+static void grow(leat_pipeline *p, struct shape *s)
+{
+	struct open_flow *f = &s->open[leat_random((uint64_t)s->nopen)];
+	uint64_t kind = leat_random(14);
+
+	if (kind == 0)
+		add_flat(p, s, f);
+	else if (kind == 1)
+		add_batch(p, s, f);
+	else if (kind == 2)
+		add_take(p, s, f);
+	else if (kind == 3)
+		add_copies(p, s, f);
+	else if (kind <= 5 && s->nopen < OPEN)
+		add_fan_out(p, s, f);
+	else if (kind <= 8 && s->nopen > 1)
+		add_fan_in(p, s);
+	else
+		add_map(p, s, f);
 }
 
 static leat_pipeline *build(struct shape *s)
 {
+	int sources = leat_random(2) ? 1 : 1 + (int)leat_random(SOURCES);
 	leat_pipeline *p;
 
 	s->live = 1 + leat_random(12);
-	s->batched = 1;
-	s->end = (int)leat_random(ITEMS);
-	s->enough = leat_random(4) ? 0 : 1 + (int)leat_random(10);
-	s->in_order = s->key_order = true;
-	s->last_of_all = -1;
-	memset(s->last, -1, sizeof(s->last));
+	s->all = true;
 	CHECK_EQ(leat_pipeline_make(&p, .live = s->live), 0);
-	leat_pipeline_source(p, &s->flow[0], s, make_box, .name = "make",
-			     .drop = LEAT_STAGE_DROP(struct box, drop_box));
-	s->nstages = (int)leat_random(STAGES + 1);
-	for (int i = 0; i < s->nstages; i++) {
-		struct stage *st = &s->stage[i];
-		uint64_t kind = leat_random(6);
-
-		st->bad = leat_random(3) ? 0 : 1 + leat_random(20);
-		st->skip = leat_random(3) ? 0 : 1 + leat_random(10);
-		st->nap = leat_random(2) ? 0 : (int64_t)leat_random(30 * LEAT_US);
-		if (kind == 0)
-			add_flat(p, s, st, i);
-		else if (kind == 1)
-			add_batch(p, s, st, i);
-		else
-			add_map(p, s, st, i);
-	}
-	leat_pipeline_sink_with(p, s->flow[s->nstages], s, use, .name = "use",
-				.mode = LEAT_STAGE_SERIAL, .on_error = LEAT_ERROR_STOP,
-				.buffer = random_buffer());
+	for (int i = 0; i < sources; i++)
+		add_source(p, s);
+	for (uint64_t steps = leat_random(STEPS + 1); steps > 0; steps--)
+		grow(p, s);
+	for (int i = 0; i < s->nopen; i++)
+		add_sink(p, s, &s->open[i]);
 	return p;
 }
 
@@ -274,25 +483,28 @@ TEST_SIM(random_pipelines, 10000)
 	leat_group group, others;
 	leat_ledger ledger;
 	leat_pipeline *p;
-	int r;
+	int r, in = 0;
 
 	made = used = failed = dropped = 0;
 	CHECK_EQ(leat_group_init(&others, NULL), 0);
 	CHECK_EQ(leat_group_init(&group, NULL), 0);
 	p = build(&shape);
 	CHECK_EQ(leat_go_in(&others, interfere, p, &group, how), 0);
-	CHECK_EQ(leat_go_in(&others, watch, p, shape.live), 0);
+	CHECK_EQ(leat_go_in(&others, watch, p, shape.live * (size_t)shape.nsources), 0);
 	r = leat_go_in(&group, run, p);
 	CHECK(r == 0 || how == 3);
 	r = leat_group_wait(&group);
 	CHECK_EQ(leat_group_wait(&others), 0);
-	if (r == 0 && how == 0 && shape.enough == 0)
-		CHECK_EQ(shape.next, shape.end);
+	for (int i = 0; i < shape.nsources; i++) {
+		in += shape.source[i].next - i * APART;
+		if (r == 0 && how == 0 && shape.all)
+			CHECK_EQ(shape.source[i].next, shape.source[i].end);
+	}
 	(void)leat_pipeline_destroy(p, ledger_init(&ledger));
 	leat_group_release(&group);
 	leat_group_release(&others);
 	check_at_rest(&ledger);
-	CHECK_EQ(ledger.in, (uint64_t)shape.next);
+	CHECK_EQ(ledger.in, (uint64_t)in);
 	CHECK_EQ(made, used + failed + dropped);
 	for (int i = 0; i < shape.nstages; i++)
 		CHECK(shape.stage[i].gauge.most <= shape.stage[i].workers);

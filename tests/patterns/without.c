@@ -197,6 +197,24 @@ int __wrap_leat_pipeline_add(leat_pipeline *pipeline, leat_flow_raw *in, leat_fl
 	return said(__real_leat_pipeline_add(pipeline, in, ret_out, &o));
 }
 
+int __real_leat_pipeline_add_fan(leat_pipeline *pipeline, leat_flow_raw *const *ins, size_t nins,
+				 leat_flow_raw **ret_outs, size_t nouts,
+				 const leat_stage_options *options);
+int __wrap_leat_pipeline_add_fan(leat_pipeline *pipeline, leat_flow_raw *const *ins, size_t nins,
+				 leat_flow_raw **ret_outs, size_t nouts,
+				 const leat_stage_options *options);
+int __wrap_leat_pipeline_add_fan(leat_pipeline *pipeline, leat_flow_raw *const *ins, size_t nins,
+				 leat_flow_raw **ret_outs, size_t nouts,
+				 const leat_stage_options *options)
+{
+	leat_stage_options o = *options;
+
+	INSTEAD("stage.end", o.end, LEAT_FAN_ALL, o.end = LEAT_FAN_ANY);
+	INSTEAD("stage.end", o.end, LEAT_FAN_ANY, o.end = LEAT_FAN_ALL);
+	WITHOUT("stage.clone", o.clone = NULL);
+	return said(__real_leat_pipeline_add_fan(pipeline, ins, nins, ret_outs, nouts, &o));
+}
+
 int __real_leat_fan_start(leat_fan **ret_fan, leat_group *group, const void *ins, size_t nins,
 			  const void *outs, size_t nouts, const leat_fan_options *options);
 int __wrap_leat_fan_start(leat_fan **ret_fan, leat_group *group, const void *ins, size_t nins,

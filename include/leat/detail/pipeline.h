@@ -15,7 +15,8 @@ enum leat__stage_kind {
 	LEAT__BATCH,
 	LEAT__REDUCE,
 	LEAT__CONFLATE,
-	LEAT__SINK,
+	LEAT__FANS,		/* and one of enum leat__fan_kind */
+	LEAT__SINK = LEAT__FANS + 32,
 	LEAT__TO,
 };
 
@@ -31,6 +32,10 @@ enum leat__stage_kind {
 	((leat_flow_raw *)_Generic((flow), LEAT__FLOW(LEAT__FLOW_T(flow)): (flow)))
 #define LEAT__FLOW_RET(f) \
 	((leat_flow_raw **)_Generic((f), LEAT__FLOW(LEAT__FLOW_RET_T(f)) *: (f)))
+#define LEAT__FLOW_INS(flows) \
+	((leat_flow_raw *const *)((void)sizeof(LEAT__FLOW_IN((flows)[0])), &(flows)[0]))
+/* As an array, for the enclosing block. */
+#define LEAT__FLOW_ONE(flow) ((leat_flow_raw *[]){ LEAT__FLOW_IN(flow) })
 #define LEAT__STAGE_FN(type, fn) ((leat_stage_fn *)_Generic((fn), type: (fn)))
 #define LEAT__PIPELINE_MAKE(p, ...)                                           \
 	leat_pipeline_create((p), &(const leat_pipeline_options){             \
@@ -45,6 +50,9 @@ enum leat__stage_kind {
 						     offsetof(B, n) == sizeof(void *) ? \
 					     1 : -1]))
 #define LEAT__PIPELINE_ADD leat_pipeline_add
+#define LEAT__PIPELINE_ADD_FAN leat_pipeline_add_fan
+#define LEAT__PIPELINE_ADD_TEE leat_pipeline_add_tee
+#define LEAT__PIPELINE_ADD_ZIP leat_pipeline_add_zip
 
 #else
 
@@ -77,6 +85,30 @@ inline int leat__pipeline_add(leat_pipeline *p, leat_flow_raw *in, leat_flow_raw
 {
 	return leat_pipeline_add(p, in, out, &options);
 }
+inline int leat__pipeline_add_fan(leat_pipeline *p, leat_flow_raw *const *ins, size_t nins,
+				  leat_flow_raw **outs, size_t nouts,
+				  const leat_stage_options &options)
+{
+	return leat_pipeline_add_fan(p, ins, nins, outs, nouts, &options);
+}
+inline int leat__pipeline_add_tee(leat_pipeline *p, leat_flow_raw *in, leat_flow_raw **out,
+				  leat_flow_raw **side, const leat_stage_options &options)
+{
+	return leat_pipeline_add_tee(p, in, out, side, &options);
+}
+inline int leat__pipeline_add_zip(leat_pipeline *p, leat_flow_raw *a, leat_flow_raw *b,
+				  leat_flow_raw **out, const leat_stage_options &options)
+{
+	return leat_pipeline_add_zip(p, a, b, out, &options);
+}
+template <class T> leat_flow_raw *const *leat__flow_ins(const leat__flow<T> *flows)
+{
+	return (leat_flow_raw *const *)flows;
+}
+template <size_t N> struct leat__flows {
+	leat_flow_raw *flow[N];
+	operator leat_flow_raw *const *() const { return flow; }
+};
 template <class T, class B> constexpr size_t leat__batch_of()
 {
 	static_assert(std::is_same<decltype(B::item), T *>::value &&
@@ -98,6 +130,11 @@ template <class T, class B> constexpr size_t leat__batch_of()
 #define LEAT__STAGE(...) leat_stage_options{ .size = sizeof(leat_stage_options), __VA_ARGS__ }
 #define LEAT__BATCH_OF(T, B) leat__batch_of<T, B>()
 #define LEAT__PIPELINE_ADD leat__pipeline_add
+#define LEAT__PIPELINE_ADD_FAN leat__pipeline_add_fan
+#define LEAT__PIPELINE_ADD_TEE leat__pipeline_add_tee
+#define LEAT__PIPELINE_ADD_ZIP leat__pipeline_add_zip
+#define LEAT__FLOW_INS(flows) leat__flow_ins(&(flows)[0])
+#define LEAT__FLOW_ONE(flow) (leat__flows<1>{ { LEAT__FLOW_IN(flow) } })
 
 #endif
 
@@ -185,5 +222,56 @@ template <class T, class B> constexpr size_t leat__batch_of()
 				       LEAT__STAGE_SIZES(LEAT__SAME_SIZE(LEAT__FLOW_T(f), \
 									 LEAT__ELEM(c)), 0), \
 				       .chan = LEAT__TX(c), __VA_ARGS__))
+
+/* Fan-out and fan-in. */
+/* The type of both, if it is one. */
+#define LEAT__FLOW_SAME(f, rf)                                                \
+	LEAT__STAGE_SIZES(LEAT__SAME_SIZE(LEAT__FLOW_T(f), LEAT__FLOW_RET_T(rf)), \
+			  sizeof(LEAT__FLOW_RET_T(rf)))
+#define LEAT__PIPELINE_OUT(p, f, rf, n_, kind_, ...)                          \
+	LEAT__PIPELINE_ADD_FAN((p), LEAT__FLOW_ONE(f), 1, LEAT__FLOW_RET(&(rf)[0]), (n_), \
+			       LEAT__STAGE(.kind = (int)LEAT__FANS + (int)(kind_),      \
+					   LEAT__FLOW_SAME(f, &(rf)[0]), __VA_ARGS__))
+#define LEAT__PIPELINE_IN(p, f, n_, rf, kind_, ...)                           \
+	LEAT__PIPELINE_ADD_FAN((p), LEAT__FLOW_INS(f), (n_), LEAT__FLOW_RET(rf), 1, \
+			       LEAT__STAGE(.kind = (int)LEAT__FANS + (int)(kind_),      \
+					   LEAT__FLOW_SAME((f)[0], rf), __VA_ARGS__))
+#define LEAT__PIPELINE_BALANCE(p, f, rf, n_, ...) \
+	LEAT__PIPELINE_OUT(p, f, rf, n_, LEAT__FAN_BALANCE, __VA_ARGS__)
+#define LEAT__PIPELINE_BROADCAST(p, f, rf, n_, ...) \
+	LEAT__PIPELINE_OUT(p, f, rf, n_, LEAT__FAN_BROADCAST, __VA_ARGS__)
+#define LEAT__PIPELINE_PARTITION(p, f, rf, n_, k, ...)                        \
+	LEAT__PIPELINE_OUT(p, f, rf, n_, LEAT__FAN_PARTITION,                 \
+			   .fn = LEAT__STAGE_FN(uint64_t (*)(const LEAT__FLOW_T(f) *), k), \
+			   __VA_ARGS__)
+#define LEAT__PIPELINE_TEE(p, f, rf, rs, ...)                                 \
+	LEAT__PIPELINE_ADD_TEE((p), LEAT__FLOW_IN(f), LEAT__FLOW_RET(rf), LEAT__FLOW_RET(rs), \
+			       LEAT__STAGE(.kind = (int)LEAT__FANS + (int)LEAT__FAN_BROADCAST, \
+					   .in_size = LEAT__SAME_SIZE(LEAT__FLOW_T(f), \
+								      LEAT__FLOW_RET_T(rf)), \
+					   .out_size = LEAT__SAME_SIZE(LEAT__FLOW_T(f), \
+								       LEAT__FLOW_RET_T(rs)), \
+					   __VA_ARGS__))
+#define LEAT__PIPELINE_TAKE(p, f, rf, n_, ...)                                \
+	LEAT__PIPELINE_ADD_FAN((p), LEAT__FLOW_ONE(f), 1, LEAT__FLOW_RET(rf), 1, \
+			       LEAT__STAGE(.kind = (int)LEAT__FANS + (int)LEAT__FAN_TAKE, \
+					   LEAT__FLOW_SAME(f, rf), .n = (n_), __VA_ARGS__))
+#define LEAT__PIPELINE_MERGE(p, f, n_, rf, ...) \
+	LEAT__PIPELINE_IN(p, f, n_, rf, LEAT__FAN_MERGE, __VA_ARGS__)
+#define LEAT__PIPELINE_MERGE_ORDERED(p, f, n_, rf, l, ...)                    \
+	LEAT__PIPELINE_IN(p, f, n_, rf, LEAT__FAN_ORDERED,                    \
+			  .fn = LEAT__STAGE_FN(bool (*)(const LEAT__FLOW_RET_T(rf) *, \
+							const LEAT__FLOW_RET_T(rf) *), l), \
+			  __VA_ARGS__)
+#define LEAT__PIPELINE_CONCAT(p, f, n_, rf, ...) \
+	LEAT__PIPELINE_IN(p, f, n_, rf, LEAT__FAN_CONCAT, __VA_ARGS__)
+#define LEAT__PIPELINE_ZIP(p, a, b, rf, c, ...)                               \
+	LEAT__PIPELINE_ADD_ZIP((p), LEAT__FLOW_IN(a), LEAT__FLOW_IN(b), LEAT__FLOW_RET(rf), \
+			       LEAT__STAGE(.kind = (int)LEAT__FANS + (int)LEAT__FAN_ZIP, \
+					   LEAT__STAGE_INOUT(a, rf),          \
+					   .fn = LEAT__STAGE_FN(              \
+						   int (*)(LEAT__FLOW_T(a) *, LEAT__FLOW_T(b) *, \
+							   LEAT__FLOW_RET_T(rf) *), c), \
+					   __VA_ARGS__))
 
 #endif

@@ -1,0 +1,120 @@
+/* A pipeline's ledger, and where the time of its stages goes. */
+#include "patterns/pipeline.h"
+
+#include <string.h>
+
+#include <leat/extend.h>
+
+enum { LEDGER_TRIES = 8 };
+
+static void add_ends(struct leat__ends *sum, struct leat__ends *part)
+{
+	for (int i = 0; i < LEAT__ENDS; i++)
+		sum->n[i] += atomic_load_explicit(&part->n[i], memory_order_acquire);
+}
+
+static uint64_t came_in(struct leat_pipeline *p)
+{
+	uint64_t n = 0;
+
+	for (struct leat_stage *s = p->first; s; s = s->next)
+		if (s->source)
+			n += atomic_load_explicit(&s->source->in, memory_order_acquire);
+	return n;
+}
+
+/* The ends first, then what is in flight, then what has come in: see leat/ledger.h. */
+static void read_ledger(struct leat_pipeline *p, leat_ledger *l)
+{
+	struct leat__ends sum = { 0 };
+
+	for (struct leat_stage *s = p->first; s; s = s->next) {
+		leat_mutex_lock(&s->lock);
+		for (struct leat__stage_worker *w = s->all; w; w = w->next)
+			add_ends(&sum, &w->ends);
+		leat_mutex_unlock(&s->lock);
+	}
+	add_ends(&sum, &p->rest);
+	l->in_flight = l->in = 0;
+	l->out = sum.n[LEAT__END_OUT];
+	l->failed = sum.n[LEAT__END_FAILED];
+	l->cancelled = sum.n[LEAT__END_CANCELLED];
+	l->dropped[LEAT_DROPPED_FILTERED] = sum.n[LEAT__END_FILTERED];
+	l->dropped[LEAT_DROPPED_MERGED] = sum.n[LEAT__END_MERGED];
+	l->dropped[LEAT_DROPPED_LATE] = sum.n[LEAT__END_LATE];
+	l->dropped[LEAT_DROPPED_UNWANTED] = sum.n[LEAT__END_UNWANTED];
+	for (struct leat_stage *s = p->first; s; s = s->next)
+		if (s->source)
+			l->in_flight += leat__tokens_in_flight(s->source);
+	l->in = came_in(p);
+}
+
+int leat_pipeline_ledger(leat_pipeline *p, leat_ledger *ret_ledger)
+{
+	leat_ledger l = { .size = ret_ledger->size };
+	uint64_t before;
+
+	if (!p)
+		leat_misuse(__func__, p, "the pipeline is NULL; make it with leat_pipeline_make");
+	if (l.size < sizeof(l.size))
+		return -EINVAL;
+	/* What comes in meanwhile is in none of the ends: once more then, but not for ever. */
+	for (int tries = 0; tries < LEDGER_TRIES; tries++) {
+		before = came_in(p);
+		read_ledger(p, &l);
+		if (l.in == before)
+			break;
+	}
+	memcpy(ret_ledger, &l, l.size < sizeof(l) ? l.size : sizeof(l));
+	return 0;
+}
+
+static void stage_stats(struct leat_stage *s, leat_stage_stats *ret_stats)
+{
+	leat_stage_stats st = { .size = sizeof(st), .name = s->o.name, .workers = s->workers };
+	int64_t began = atomic_load(&s->began), ended = atomic_load(&s->ended);
+	int64_t now = ended != 0 ? ended : leat_now();
+
+	st.elapsed = began != 0 ? now - began : 0;
+	if (s->fan) {
+		(void)leat__meter_read(&s->fan->meter, &st, now);
+		st.items = atomic_load_explicit(&s->fan->received, memory_order_relaxed);
+	}
+	leat_mutex_lock(&s->lock);
+	for (struct leat__stage_worker *w = s->all; w && !s->fan; w = w->next) {
+		(void)leat__meter_read(&w->meter, &st, now);
+		st.items += atomic_load_explicit(&w->items, memory_order_relaxed);
+	}
+	leat_mutex_unlock(&s->lock);
+	leat__stats_finish(&st, &s->service, &s->queue);
+	*ret_stats = st;
+}
+
+size_t leat_pipeline_stats(leat_pipeline *p, leat_stage_stats *stages, size_t max)
+{
+	size_t n = 0;
+
+	if (!p)
+		leat_misuse(__func__, p, "the pipeline is NULL; make it with leat_pipeline_make");
+	for (struct leat_stage *s = p->first; s; s = s->next, n++)
+		if (n < max)
+			stage_stats(s, &stages[n]);
+	return n;
+}
+
+int leat_pipeline_explain(leat_pipeline *p, char *text, size_t size)
+{
+	size_t n = leat_pipeline_stats(p, NULL, 0), bytes = n * sizeof(leat_stage_stats);
+	leat_stage_stats *stages;
+	int r;
+
+	if (n == 0)
+		return leat_stage_explain(NULL, 0, text, size);
+	stages = leat_alloc(bytes);
+	if (!stages)
+		return -ENOMEM;
+	n = leat_pipeline_stats(p, stages, n);
+	r = leat_stage_explain(stages, n, text, size);
+	leat_free(stages, bytes);
+	return r;
+}

@@ -1,0 +1,95 @@
+/* The options of a stage, one by one. */
+#include "patterns/pipeline.h"
+
+#include "patterns/options.h"
+
+#define STAGE(ok, fmt, ...) OPTION("leat_pipeline", ok, "stage %s: " fmt, o->name, __VA_ARGS__)
+
+static bool has_mode(const leat_stage_options *o)
+{
+	return o->kind == LEAT__MAP || o->kind == LEAT__FLAT || o->kind == LEAT__SINK ||
+	       o->kind == LEAT__TO;
+}
+
+static int check_mode(const leat_stage_options *o)
+{
+	bool ordered = o->mode == LEAT_STAGE_ORDERED, keyed = o->mode == LEAT_STAGE_KEYED;
+
+	STAGE(o->mode >= 0 && o->mode <= LEAT_STAGE_KEYED,
+	      "mode is %d; give one of enum leat_stage_mode", (int)o->mode);
+	STAGE(o->mode != 0 || !has_mode(o) || o->kind == LEAT__TO, "mode is %d, not given", 0);
+	STAGE(has_mode(o) || o->mode <= LEAT_STAGE_SERIAL, "mode is %d; here it can only be serial",
+	      (int)o->mode);
+	STAGE(o->mode <= LEAT_STAGE_SERIAL || o->workers > 0, "workers is %d; it must be > 0",
+	      o->workers);
+	STAGE(o->mode > LEAT_STAGE_SERIAL || o->workers == 0 || o->workers == 1,
+	      "workers is %d, but it is serial", o->workers);
+	STAGE(!ordered || o->kind == LEAT__MAP, "mode is ordered (%d), which only a map can be",
+	      (int)o->mode);
+	STAGE(!ordered || o->window > 0, "window is %zu; ordered it must be > 0", o->window);
+	STAGE(ordered || o->window == 0, "window is %zu, but it is not ordered", o->window);
+	STAGE(o->gap_after >= 0 && (ordered || o->gap_after == 0),
+	      "gap_after is %lld ns; it must be >= 0, and 0 unless ordered", (long long)o->gap_after);
+	STAGE((o->gap_after > 0) == (o->gap != NULL), "gap_after is %lld, gap %s given",
+	      (long long)o->gap_after, o->gap ? "is" : "is not");
+	STAGE(keyed == (o->key != NULL), "mode is %d; key must be given if it is keyed, and only then",
+	      (int)o->mode);
+	return 0;
+}
+
+static int check_kind(const leat_pipeline *p, const leat_stage_options *o)
+{
+	bool fails = has_mode(o) || o->kind == LEAT__REDUCE || o->kind == LEAT__CONFLATE;
+	bool batch = o->kind == LEAT__BATCH, weighs = o->kind == LEAT__SOURCE || batch ||
+						      o->kind == LEAT__FROM;
+	bool needs = fails || o->clone || o->kind == LEAT__FANS + LEAT__FAN_ZIP;
+
+	STAGE(!needs || o->kind == LEAT__TO || o->on_error == LEAT_ERROR_STOP ||
+		      o->on_error == LEAT_ERROR_COUNT,
+	      "on_error is %d; give LEAT_ERROR_STOP or LEAT_ERROR_COUNT", (int)o->on_error);
+	STAGE(!batch || o->items > 0, "items is %zu; it must be > 0", o->items);
+	STAGE(batch || (o->items == 0 && o->wait == 0 && o->weight == 0),
+	      "items is %zu, wait %lld; they are for batches", o->items, (long long)o->wait);
+	STAGE(!batch || o->wait > 0, "wait is %lld ns; it must be > 0, or LEAT_FOREVER",
+	      (long long)o->wait);
+	STAGE(!batch || o->weight == 0 || o->weigh, "weight is %llu, but weigh is not given",
+	      (unsigned long long)o->weight);
+	STAGE(weighs || !o->weigh, "weigh is given; it is for sources and batches, not %s", o->name);
+	STAGE(o->kind > LEAT__FROM || (p->o.live_bytes > 0) == (o->weigh != NULL),
+	      "live_bytes is %lld; weigh must be given with it, and only then",
+	      (long long)p->o.live_bytes);
+	STAGE(!o->rate || has_mode(o) || o->kind <= LEAT__FROM, "rate is given, which %s cannot have",
+	      o->name);
+	STAGE(!o->retry || has_mode(o), "retry is given, which %s cannot have", o->name);
+	STAGE(!o->failed || fails, "failed is given, but %s does not fail", o->name);
+	return 0;
+}
+
+static int check_fan(const leat_stage_options *o)
+{
+	int kind = o->kind - LEAT__FANS;
+	bool ends = kind == LEAT__FAN_MERGE || kind == LEAT__FAN_BALANCE ||
+		    kind == LEAT__FAN_BROADCAST || kind == LEAT__FAN_PARTITION;
+
+	STAGE(!ends || o->end == LEAT_FAN_ALL || o->end == LEAT_FAN_ANY,
+	      "end is %d; give LEAT_FAN_ALL or LEAT_FAN_ANY", (int)o->end);
+	STAGE(ends || o->end == 0, "end is %d, but this one has one end", (int)o->end);
+	STAGE(kind == LEAT__FAN_BROADCAST || !o->clone, "clone is given, but %s copies nothing",
+	      o->name);
+	return 0;
+}
+
+int leat__stage_check(const leat_pipeline *p, const leat_stage_options *o)
+{
+	OPTION("leat_pipeline", o->name, "a stage has no name; give one");
+	STAGE(o->in_size <= LEAT_ITEM_MAX && o->out_size <= LEAT_ITEM_MAX,
+	      "an item has more than %d bytes; pass a pointer", LEAT_ITEM_MAX);
+	STAGE(o->buffer <= SIZE_MAX / 4096, "buffer is %zu; that is more than memory", o->buffer);
+	STAGE(o->kind != LEAT__CONFLATE || o->in_size == o->out_size,
+	      "it merges items of %zu bytes into another type", o->in_size);
+	STAGE(o->kind > LEAT__FROM || (o->buffer == 0 && o->workers == 0),
+	      "buffer is %zu; a source has no buffer and no workers", o->buffer);
+	if (check_mode(o) < 0 || check_fan(o) < 0)
+		return -EINVAL;
+	return check_kind(p, o);
+}

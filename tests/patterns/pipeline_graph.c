@@ -1,0 +1,352 @@
+/* The shapes of pipelines: what would never end, or is not joined, is refused and named. */
+#include "patterns.h"
+
+#include <leat/leat.h>
+
+enum { N = 100, WIDE = 30 };
+
+struct range {
+	int next, end;
+};
+
+static int count(struct range *range, int *ret_n)
+{
+	if (range->next == range->end)
+		return LEAT_ECLOSED;
+	*ret_n = range->next++;
+	return 0;
+}
+
+static int pass(int *n, int *ret_n)
+{
+	*ret_n = *n;
+	return 0;
+}
+
+static int sum_up(int *sum, int *n)
+{
+	*sum += *n;
+	return 0;
+}
+
+static int add_up(int *a, int *b, int *ret_sum)
+{
+	*ret_sum = *a + *b;
+	return 0;
+}
+
+static bool int_less(const int *a, const int *b)
+{
+	return *a < *b;
+}
+
+static uint64_t key_of(const int *n)
+{
+	return (uint64_t)*n;
+}
+
+struct ints {
+	int *item;
+	size_t n;
+};
+
+static int first_of(struct ints *batch, int *ret_n)
+{
+	*ret_n = batch->item[0];
+	return 0;
+}
+
+static int use(int *n)
+{
+	return *n < 0;
+}
+
+#define SERIAL(name_) .name = name_, .mode = LEAT_STAGE_SERIAL, .on_error = LEAT_ERROR_STOP
+
+static leat_pipeline *make(struct range *range, leat_flow(int) *ret_flow)
+{
+	leat_pipeline *p;
+
+	*range = (struct range){ 0, N };
+	CHECK_EQ(leat_pipeline_make(&p, .live = 8), 0);
+	leat_pipeline_source(p, ret_flow, range, count, .name = "count");
+	return p;
+}
+
+static void fork_two(leat_pipeline *p, int kind, leat_flow(int) in, leat_flow(int) out[2])
+{
+	if (kind == LEAT__FAN_BALANCE)
+		leat_pipeline_balance(p, in, out, 2, .name = "fork", .end = LEAT_FAN_ALL);
+	else if (kind == LEAT__FAN_PARTITION)
+		leat_pipeline_partition(p, in, out, 2, key_of, .name = "fork", .end = LEAT_FAN_ALL);
+	else
+		leat_pipeline_broadcast(p, in, out, 2, .name = "fork", .end = LEAT_FAN_ALL);
+}
+
+static void join_two(leat_pipeline *p, int kind, leat_flow(int) in[2], leat_flow(int) *ret_out)
+{
+	if (kind == LEAT__FAN_CONCAT)
+		leat_pipeline_concat(p, in, 2, ret_out, .name = "join");
+	else if (kind == LEAT__FAN_ORDERED)
+		leat_pipeline_merge_ordered(p, in, 2, ret_out, int_less, .name = "join");
+	else if (kind == LEAT__FAN_ZIP)
+		leat_pipeline_zip(p, in[0], in[1], ret_out, add_up, SERIAL("join"));
+	else
+		leat_pipeline_merge(p, in, 2, ret_out, .name = "join", .end = LEAT_FAN_ALL);
+}
+
+enum way { PASS, REDUCE, BATCH, CONFLATE };
+
+static void go_way(leat_pipeline *p, enum way way, leat_flow(int) *flow)
+{
+	leat_flow(int) in = *flow;
+	leat_flow(struct ints) batch;
+	int zero = 0;
+
+	if (way == PASS)
+		leat_pipeline_map(p, in, flow, pass, SERIAL("pass"));
+	if (way == REDUCE)
+		leat_pipeline_reduce(p, in, flow, &zero, sum_up, .name = "reduce", .on_error = 1);
+	if (way == CONFLATE)
+		leat_pipeline_conflate(p, in, flow, sum_up, .name = "conflate", .on_error = 1);
+	if (way != BATCH)
+		return;
+	leat_pipeline_batch(p, in, &batch, .name = "batch", .items = 2, .wait = LEAT_MS);
+	leat_pipeline_map(p, batch, flow, first_of, SERIAL("unpack"));
+}
+
+/* 0: it ran to its end; else it was refused, and the log names both stages. */
+static int try_shape(int fork, enum way one, enum way two, int join)
+{
+	leat_flow(int) a, b[2], c;
+	struct range range;
+	leat_pipeline *p = make(&range, &a);
+	leat_ledger ledger;
+	int r;
+
+	fork_two(p, fork, a, b);
+	go_way(p, one, &b[0]);
+	go_way(p, two, &b[1]);
+	join_two(p, join, b, &c);
+	leat_pipeline_sink(p, c, use, SERIAL("use"));
+	logged[0] = '\0';
+	r = leat_pipeline_run(p);
+	CHECK(r == 0 || r == -EINVAL);
+	if (r < 0 && !(strstr(logged, "stage join would wait") && strstr(logged, "stage fork,")))
+		test_fail(__FILE__, __LINE__, "%s", logged);
+	leat_pipeline_destroy(p, ledger_init(&ledger));
+	check_at_rest(&ledger);
+	CHECK(r < 0 || ledger.in > 0);
+	return r;
+}
+
+/* What is not refused runs to its end: the simulator would say if it did not. */
+TEST_SIM_WITH(ways_that_meet_again, 3, .log = log_line)
+{
+	static const int fork[] = { LEAT__FAN_BALANCE, LEAT__FAN_PARTITION, LEAT__FAN_BROADCAST };
+	static const int join[] = { LEAT__FAN_CONCAT, LEAT__FAN_ORDERED, LEAT__FAN_ZIP,
+				    LEAT__FAN_MERGE };
+
+	for (int f = 0; f < 3; f++)
+		for (int j = 0; j < 4; j++)
+			for (int one = PASS; one <= CONFLATE; one++)
+				for (int two = PASS; two <= CONFLATE; two++) {
+					bool copies = fork[f] == LEAT__FAN_BROADCAST, good;
+
+					if (join[j] == LEAT__FAN_MERGE)
+						good = true;
+					else if (join[j] == LEAT__FAN_CONCAT)
+						good = two == REDUCE;
+					else if (one == REDUCE || two == REDUCE)
+						good = one == two;
+					else
+						good = copies && (one == PASS) == (two == PASS);
+					CHECK_EQ(try_shape(fork[f], one, two, join[j]),
+						 good ? 0 : -EINVAL);
+				}
+}
+
+/* Ways that have met before they part again are one. */
+TEST_SIM(ways_that_have_met, 3)
+{
+	leat_flow(int) a, b[2], c, d[2], e;
+	struct range range;
+	leat_pipeline *p = make(&range, &a);
+	leat_ledger ledger;
+
+	fork_two(p, LEAT__FAN_BALANCE, a, b);
+	join_two(p, LEAT__FAN_MERGE, b, &c);
+	fork_two(p, LEAT__FAN_BROADCAST, c, d);
+	go_way(p, PASS, &d[0]);
+	join_two(p, LEAT__FAN_ZIP, d, &e);
+	leat_pipeline_sink(p, e, use, SERIAL("use"));
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	leat_pipeline_destroy(p, ledger_init(&ledger));
+	CHECK_EQ(ledger.out, N);
+}
+
+/* One way goes through many others: 2^30 in all, looked at once. */
+TEST_SIM_WITH(many_ways, 1, .log = log_line)
+{
+	leat_flow(int) a, b[2], side, c;
+	struct range range;
+	leat_pipeline *p = make(&range, &a);
+
+	leat_pipeline_balance(p, a, b, 2, .name = "fork", .end = LEAT_FAN_ALL);
+	side = b[1];
+	a = b[0];
+	for (int i = 0; i < WIDE; i++) {
+		leat_pipeline_balance(p, a, b, 2, .name = "split", .end = LEAT_FAN_ALL);
+		leat_pipeline_merge(p, b, 2, &a, .name = "merge", .end = LEAT_FAN_ALL);
+	}
+	b[0] = a;
+	b[1] = side;
+	join_two(p, LEAT__FAN_ZIP, b, &c);
+	leat_pipeline_sink(p, c, use, SERIAL("use"));
+	CHECK_EQ(leat_pipeline_run(p), -EINVAL);
+	CHECK(strstr(logged, "stage join would wait for ever: two of its flows come from stage fork,"));
+	leat_pipeline_destroy(p, NULL);
+}
+
+/* Joints: each flow is taken, once, in its own pipeline. */
+TEST_WITH(flows_that_are_not_joined, .log = log_line)
+{
+	leat_flow(int) a, b[2], c, d, twice[2];
+	struct range range, other_range;
+	leat_pipeline *p = make(&range, &a), *other = make(&other_range, &d);
+
+	fork_two(p, LEAT__FAN_BROADCAST, a, b);
+	leat_pipeline_sink(p, b[0], use, SERIAL("use"));
+	CHECK_EQ(leat_pipeline_start(p), -EINVAL);
+	CHECK(strstr(logged, "no stage takes the flow of stage fork (2 of 2)"));
+	CHECK_EQ(leat_pipeline_zip(p, b[1], d, &c, add_up, SERIAL("zip")), -EINVAL);
+	CHECK(strstr(logged, "stage zip: its flow, from count, is another pipeline's"));
+	twice[0] = twice[1] = b[1];
+	CHECK_EQ(leat_pipeline_concat(p, twice, 2, &c, .name = "concat"), -EINVAL);
+	CHECK(strstr(logged, "stage concat: it takes the flow of fork twice"));
+	CHECK(!c);
+	twice[1] = b[0];
+	CHECK_EQ(leat_pipeline_merge(p, twice, 2, &c, .name = "merge", .end = LEAT_FAN_ALL),
+		 -EINVAL);
+	CHECK(strstr(logged, "stage merge: the flow of fork is taken by use already"));
+	leat_pipeline_destroy(p, NULL);
+	leat_pipeline_destroy(other, NULL);
+}
+
+/* Cycles, through one channel of the user's and through two. */
+TEST_WITH(cycles_through_channels, .log = log_line)
+{
+	leat_chan(int) x = leat_chan_make(int, 1), y = leat_chan_make(int, 1);
+	leat_flow(int) a, b;
+	leat_pipeline *p;
+
+	CHECK_EQ(leat_pipeline_make(&p, .live = 8), 0);
+	leat_pipeline_from(p, &a, x, .name = "from x");
+	CHECK_EQ(leat_pipeline_from(p, &b, x, .name = "again"), -EINVAL);
+	CHECK(strstr(logged, "stage again: its channel is that of stage from x already"));
+	CHECK_EQ(leat_pipeline_to(p, a, y, .name = "to y"), 0);
+	CHECK_EQ(leat_pipeline_from(p, &b, y, .name = "from y"), 0);
+	CHECK_EQ(leat_pipeline_to(p, b, y, .name = "again"), -EINVAL);
+	CHECK(strstr(logged, "stage again: its channel is that of stage to y already"));
+	CHECK_EQ(leat_pipeline_to(p, b, x, .name = "to x"), -EINVAL);
+	CHECK(strstr(logged, "stage to x: a cycle: from x receives from the same channel"));
+	leat_pipeline_destroy(p, NULL);
+	leat_chan_unref(x);
+	leat_chan_unref(y);
+}
+
+/* Two pipelines in one, joined by a channel: no cycle. */
+TEST_BOTH(from_one_to_the_other, 5)
+{
+	leat_chan(int) x = leat_chan_make(int, 1);
+	struct range range;
+	leat_flow(int) a, b;
+	leat_pipeline *p = make(&range, &a);
+	leat_ledger ledger;
+
+	CHECK_EQ(leat_pipeline_to(p, a, x, .name = "to x"), 0);
+	CHECK_EQ(leat_pipeline_from(p, &b, x, .name = "from x"), 0);
+	leat_pipeline_sink(p, b, use, SERIAL("use"));
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	leat_pipeline_destroy(p, ledger_init(&ledger));
+	check_at_rest(&ledger);
+	CHECK_EQ(ledger.out, 2 * N);
+	leat_chan_unref(x);
+}
+
+/* Options that are bad are named. */
+static void drop_int(int *n)
+{
+	*n = 0;
+}
+
+static int copy_int(const int *n, int *ret_copy)
+{
+	*ret_copy = *n;
+	return 0;
+}
+
+static void expect_log(const char *text)
+{
+	if (!strstr(logged, text))
+		test_fail(__FILE__, __LINE__, "\"%s\" does not name \"%s\"", logged, text);
+	logged[0] = '\0';
+}
+
+TEST_WITH(bad_options_of_fan_out_and_fan_in, .log = log_line)
+{
+	leat_flow(int) a, b[2], c, none[65];
+	struct range range;
+	leat_pipeline *p = make(&range, &a);
+	leat_flow_raw *raw, *in = (leat_flow_raw *)a;
+	leat_stage_options o = { .size = sizeof(o), .kind = LEAT__FANS + LEAT__FAN_TAKE,
+				 .in_size = sizeof(int), .out_size = sizeof(int), .name = "it" };
+
+	CHECK_EQ(leat_pipeline_balance(p, a, b, 2, .name = "it"), -EINVAL);
+	expect_log("stage it: end is 0; give LEAT_FAN_ALL or LEAT_FAN_ANY");
+	CHECK(!b[0] && !b[1]);
+	CHECK_EQ(leat_pipeline_take(p, a, &c, 1, .name = "it", .end = LEAT_FAN_ALL), -EINVAL);
+	expect_log("stage it: end is 1, but this one has one end");
+	CHECK_EQ(leat_pipeline_balance(p, a, b, 0, .name = "it", .end = LEAT_FAN_ALL), -EINVAL);
+	expect_log("stage it: 0 flows to hand on to; it must be 1 to 64");
+	CHECK_EQ(leat_pipeline_merge(p, none, 65, &c, .name = "it", .end = LEAT_FAN_ALL), -EINVAL);
+	expect_log("stage it: 65 flows to take; it must be 1 to 64");
+	CHECK_EQ(leat_pipeline_balance(p, a, b, 2, .name = "it", .end = LEAT_FAN_ALL,
+				       .clone = LEAT_STAGE_CLONE(int, copy_int),
+				       .on_error = LEAT_ERROR_STOP), -EINVAL);
+	expect_log("stage it: clone is given, but it copies nothing");
+	CHECK_EQ(leat_pipeline_broadcast(p, a, b, 2, .name = "it", .end = LEAT_FAN_ALL,
+					 .clone = LEAT_STAGE_CLONE(int, copy_int)), -EINVAL);
+	expect_log("stage it: on_error is 0");
+	CHECK_EQ(leat_pipeline_broadcast(p, a, b, 2, .name = "it", .end = LEAT_FAN_ALL,
+					 .drop = LEAT_STAGE_DROP(int, drop_int)), -EINVAL);
+	expect_log("clone is not given");
+	CHECK_EQ(leat_pipeline_balance(p, a, b, 2, .name = "it", .end = LEAT_FAN_ALL,
+				       .workers = 2), -EINVAL);
+	expect_log("stage it: workers is 2, but it is serial");
+	o.retry = LEAT_RETRY_OPTIONS(.attempts = 2);
+	CHECK_EQ(leat_pipeline_add_fan(p, &in, 1, &raw, 1, &o), -EINVAL);
+	expect_log("retry is given, which it cannot have");
+	CHECK_EQ(leat_pipeline_map(p, a, &c, pass, SERIAL("it"), .end = LEAT_FAN_ALL), -EINVAL);
+	expect_log("stage it: end is 1, but this one has one end");
+	leat_pipeline_destroy(p, NULL);
+}
+
+/* What has a drop function keeps it behind a fan-out, and two that differ do not mix. */
+TEST_WITH(drop_functions_of_what_is_merged, .log = log_line)
+{
+	struct range range[2];
+	leat_flow(int) a[2], b, c[2];
+	leat_pipeline *p = make(&range[0], &a[0]);
+
+	range[1] = range[0];
+	leat_pipeline_source(p, &a[1], &range[1], count, .name = "other",
+			     .drop = LEAT_STAGE_DROP(int, drop_int));
+	CHECK_EQ(leat_pipeline_merge(p, a, 2, &b, .name = "it", .end = LEAT_FAN_ALL), -EINVAL);
+	expect_log("the flows of count and other have different drop functions; give drop");
+	CHECK_EQ(leat_pipeline_merge(p, a, 2, &b, .name = "it", .end = LEAT_FAN_ALL,
+				     .drop = LEAT_STAGE_DROP(int, drop_int)), 0);
+	CHECK_EQ(leat_pipeline_broadcast(p, b, c, 2, .name = "cast", .end = LEAT_FAN_ALL), -EINVAL);
+	expect_log("the items of it are dropped, but clone is not given");
+	leat_pipeline_destroy(p, NULL);
+}
