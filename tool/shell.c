@@ -137,8 +137,6 @@ static void follow_open(struct shell *s, char c)
 	else if (c == ')')
 		close_paren(s);
 	else if (c == '<' && s->last == '<')
-		s->here = true; /* or <<<, which bash alone has */
-	else if (c == '\n' && s->here)
 		s->lost = lost_here;
 	else
 		follow_quotes(s, c);
@@ -234,6 +232,8 @@ const char *shell_refuses(const struct shell *s)
 {
 	if (s->lost)
 		return s->lost;
+	if (s->depth == SHELL_DEPTH)	/* the word's quotes are one more */
+		return lost_depth;
 	if (s->closing)
 		return in_arithmetic;
 	if (s->escaped)
@@ -267,4 +267,15 @@ const char *shell_refuses_number(const struct shell *s)
 bool shell_separates(const struct shell *s, char c)
 {
 	return is_open(top(s)) && !s->escaped && is_separator(c);
+}
+
+bool shell_is_in_word(const struct shell *s)
+{
+	return s->word_size > 0;
+}
+
+bool shell_goes_on(const struct shell *s, size_t depth, char c)
+{
+	return s->depth != depth || s->escaped || s->closing || s->lost ||
+	       (c == '(' && s->last == '$');
 }

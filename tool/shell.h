@@ -4,8 +4,8 @@
  *
  * It is not in other quotes, comments, here-documents, backquotes, arithmetic, ${...}, or behind a
  * backslash or $: there the shell reads quotes as something else, and would run what a word of a
- * hostile input says.  It follows nesting as in "$(a "$(b)")", and where it cannot (case in $(...),
- * $'...' of bash) it says no to all that comes behind.
+ * hostile input says.  It follows nesting as in "$(a "$(b)")", and where it cannot (behind <<, a case
+ * in $(...), $'...' of bash) it says no to all that comes.
  */
 #ifndef TOOL_SHELL_H
 #define TOOL_SHELL_H
@@ -21,7 +21,6 @@ struct shell {
 	char last;		/* the character before, unless it was escaped */
 	bool escaped;		/* the next one is */
 	bool closing;		/* one of the two ) of ((...)) was there */
-	bool here;		/* << : the next line begins a here-document */
 	char word[5];		/* the word so far, when it is short: to see "case" */
 	size_t word_size;
 	const char *lost;	/* not NULL: why nothing can be said any more */
@@ -35,6 +34,12 @@ const char *shell_refuses(const struct shell *shell);
 
 /* The same for a number, which needs no quotes. */
 const char *shell_refuses_number(const struct shell *shell);
+
+/* Whether what begins now goes on with the word before, as behind $(...). */
+bool shell_is_in_word(const struct shell *shell);
+
+/* Whether the word that began at this depth of nesting does not end now, with c next. */
+bool shell_goes_on(const struct shell *shell, size_t depth, char c);
 
 /* Whether c, if it came next, would be between words. */
 bool shell_separates(const struct shell *shell, char c);

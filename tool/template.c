@@ -30,6 +30,7 @@ struct word {
 	size_t from, to;	/* pieces */
 	bool begins;		/* an argument; a script is one */
 	bool of_record;
+	bool torn;		/* of a script: goes on in quotes or $(...), so is not repeated */
 };
 
 struct template {
@@ -43,6 +44,7 @@ struct template {
 struct parser {
 	struct template *t;
 	struct shell shell;
+	size_t depth;		/* of nesting where the last word begins */
 	const char **why;
 };
 
@@ -186,18 +188,35 @@ static int parse_place(struct parser *p, const char *s, size_t n, enum kind kind
 	return 0;
 }
 
-/* A character that is no place; in a script it may end a word, and the next one may begin one. */
+/* The last word of a script ends here, before c.  A copy of it would begin where it ends. */
+static void end_word(struct parser *p, char c)
+{
+	if (p->t->nwords > 0)
+		p->t->words[p->t->nwords - 1].torn |= shell_goes_on(&p->shell, p->depth, c);
+}
+
+/* What separates words in a script is a word of its own. */
+static int parse_separator(struct parser *p, const char *s)
+{
+	end_word(p, *s);
+	if (!begin_word(p->t, false) || !add_character(p->t, s))
+		return -ENOMEM;
+	shell_follow(&p->shell, *s);
+	p->depth = p->shell.depth;
+	if (!begin_word(p->t, false))
+		return -ENOMEM;
+	/* Behind $(...) it is the word before that goes on. */
+	p->t->words[p->t->nwords - 1].torn = shell_is_in_word(&p->shell);
+	return 0;
+}
+
 static int parse_character(struct parser *p, const char *s)
 {
-	bool separates = p->t->quote && shell_separates(&p->shell, *s);
-
+	if (p->t->quote && shell_separates(&p->shell, *s))
+		return parse_separator(p, s);
 	if (p->t->quote)
 		shell_follow(&p->shell, *s);
-	if (separates && !begin_word(p->t, false))
-		return -ENOMEM;
-	if (!add_character(p->t, s))
-		return -ENOMEM;
-	return separates && !begin_word(p->t, false) ? -ENOMEM : 0;
+	return add_character(p->t, s) ? 0 : -ENOMEM;
 }
 
 static int begin_argument(struct parser *p)
@@ -231,6 +250,8 @@ static int parse(struct parser *p, const char *const *args, size_t n, bool appen
 		r = parse_argument(p, args[i]);
 	if (r == 0 && append && !p->t->has_places)
 		r = parse_argument(p, "{}");
+	if (r == 0 && p->t->quote)
+		end_word(p, '\0');
 	return r;
 }
 
@@ -376,6 +397,12 @@ static int add_word(struct expansion *e, const struct word *word)
 	size_t times = word->of_record ? e->values->nrecords : 1;
 	int r = 0;
 
+	if (word->torn && times > 1) {
+		snprintf(e->error, e->error_size, "a word with a place for the input goes on in quotes "
+			 "or $(...), so it cannot be repeated for %zu records; set a variable first, "
+			 "as in x=$(...); echo {}$x", times);
+		return -EINVAL;
+	}
 	for (size_t i = 0; i < times && r == 0; i++) {
 		if (word->begins || i > 0) {
 			if (e->nargs++ > 0)

@@ -39,7 +39,7 @@ TEST_PLAIN(taken)
 		"${x}#@", "`x`#@", "echo $# @", "case @ in @) @;; esac", "for x in @; do :; done",
 		"$((1+2)) @", "$((1<<2))\n@", "$(( (1+2)*3 )) @", "((1)) @", "${x:-$(echo @)}",
 		"echo ${x#a} @", "cat <x\n@", "echo a\\\nb @", "$( (a) | b @)", "$(# ) '\n@)",
-		"\"'\"@", "'\"'@", "echo `a \\` b` @", "\"`a`\"@", "cat <<E @",
+		"\"'\"@", "'\"'@", "echo `a \\` b` @", "\"`a`\"@",
 	};
 
 	for (size_t i = 0; i < sizeof(scripts) / sizeof(*scripts); i++)
@@ -87,6 +87,7 @@ TEST_PLAIN(refused)
 		{ "${x:-'}'} @", "${...}" },
 		{ "$((\"1\")) @", "((...))" },
 		{ "cat <<E\n@\nE", "<<" },
+		{ "<<E`;'`@", "<<" },
 		{ "cat <<A <<B\n@", "<<" },
 		{ "cat <<E;\nE\n@", "x={}" },
 		{ "\"$(case x in x) echo \"@\";; esac)\"", "case" },
@@ -109,8 +110,12 @@ TEST_PLAIN(nesting_has_an_end)
 	memset(script, '(', sizeof(script));
 	for (size_t i = 1; i < sizeof(script); i += 2)
 		script[i] = ' ';
-	strcpy(script + sizeof(script) - 2, "@");
-	CHECK(refusal(script) && strstr(refusal(script), "nesting"));
+	for (size_t n = 1; n < sizeof(script) / 2; n++) {
+		strcpy(script + 2 * n, "@");
+		CHECK_EQ(refusal(script) && strstr(refusal(script), "nesting"), n >= SHELL_DEPTH);
+		script[2 * n] = '(';
+		script[2 * n + 1] = ' ';
+	}
 }
 
 /*

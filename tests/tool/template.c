@@ -415,6 +415,24 @@ TEST_PLAIN(quoted_several_records)
 		    "cat a b|wc;f pa\"x y\" pb\"x y\" $(ls a b) >a b");
 }
 
+/* A copy of the word would stand in the quotes that the first one has begun. */
+TEST_PLAIN(quoted_words_that_go_on)
+{
+	static const char *const scripts[] = { "echo {}\"", "echo {}'", "echo {}$(x)", "echo $(x){}",
+					       "echo {}\\", "echo {}$'a'", "echo {}`" };
+	struct result result;
+
+	for (size_t i = 0; i < sizeof(scripts) / sizeof(*scripts); i++) {
+		check_error(__LINE__, expand(scripts[i], true, RECORDS("a", "b")),
+			    "cannot be repeated for 2 records");
+		result = expand(scripts[i], true, RECORDS("a"));
+		CHECK_EQ(result.r, 0);
+		free(result.args);
+	}
+	CHECK_SHELL("echo {}\"x\"${y} $(x {}) {};(x {})", RECORDS("a", "b"),
+		    "echo a\"x\"${y} b\"x\"${y} $(x a b) a b;(x a b)");
+}
+
 /* Where a plain word would be something else. */
 TEST_PLAIN(quoted_before)
 {
