@@ -359,7 +359,7 @@ static int open_locked(struct opening *o)
 		/* More than the first mark after it: it was on the disk, and whole. */
 		if (o->size <= offset_of(1))
 			return begin(o);
-		/* fallthrough */
+		__attribute__((fallthrough));
 	case JOURNAL_HEADER_DAMAGED:
 		return refuse(o, -EPROTO, "its first line is damaged, so nothing in it can be "
 			      "believed; name another file to run all jobs again");
