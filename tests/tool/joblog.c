@@ -133,6 +133,7 @@ TEST_PLAIN(not_lines)
 		"1\t:\t0.0\t0.0\t0\t0\t4294967296\t0\tc",
 		"1\t:\t0.0\t0.0\t0\t0\t0\t-\tc",
 	};
+	static const char zero[] = "1\t:\t0.\0" "0\t0.0\t0\t0\t0\t0\tc";
 	struct joblog_entry e;
 	char *block;
 
@@ -141,7 +142,7 @@ TEST_PLAIN(not_lines)
 			test_fail(__FILE__, __LINE__, "%s", bad[i]);
 		free(block);
 	}
-	CHECK_EQ(parse("1\t:\t0.\0000\t0.0\t0\t0\t0\t0\tc", 26, &e, &block), -EINVAL);
+	CHECK_EQ(parse(zero, sizeof(zero) - 1, &e, &block), -EINVAL);
 	free(block);
 }
 
