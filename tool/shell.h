@@ -4,8 +4,8 @@
  *
  * It is not in other quotes, comments, here-documents, backquotes, arithmetic, ${...}, or behind a
  * backslash or $: there the shell reads quotes as something else, and would run what a word of a
- * hostile input says.  It follows nesting as in "$(a "$(b)")", and where it cannot (behind <<, a case
- * in $(...), $'...' of bash) it says no to all that comes.
+ * hostile input says.  It follows nesting as in "$(a "$(b)")", and where it cannot (behind <<, a
+ * case in $(...), $'...' of bash) it says no to all that comes.
  */
 #ifndef TOOL_SHELL_H
 #define TOOL_SHELL_H

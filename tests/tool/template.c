@@ -418,8 +418,10 @@ TEST_PLAIN(quoted_several_records)
 /* A copy of the word would stand in the quotes that the first one has begun. */
 TEST_PLAIN(quoted_words_that_go_on)
 {
-	static const char *const scripts[] = { "echo {}\"", "echo {}'", "echo {}$(x)", "echo $(x){}",
-					       "echo {}\\", "echo {}$'a'", "echo {}`" };
+	static const char *const scripts[] = {
+		"echo {}\"", "echo {}'", "echo {}$(x)", "echo $(x){}", "echo {}\\", "echo {}$'a'",
+		"echo {}`",
+	};
 	struct result result;
 
 	for (size_t i = 0; i < sizeof(scripts) / sizeof(*scripts); i++) {
