@@ -230,7 +230,7 @@ static void check_random(const char *shell, int rounds)
 	if (access(shell, X_OK) != 0)
 		SKIP("there is no such shell");
 	test_seed = seed;
-	test_timeout(300);
+	test_timeout(600);
 	enter_directory(name);
 	for (int round = 0; taken < rounds && !test_failed(); round++) {
 		uint64_t state = random_state = first + (uint64_t)round;
@@ -246,7 +246,7 @@ static void check_random(const char *shell, int rounds)
 
 static int random_rounds(void)
 {
-	return test_full() ? 50000 : test_slow() ? 200 : 1500;
+	return test_full() ? 50000 : test_slow() ? 150 : 900;
 }
 
 TEST_PLAIN(random_scripts_of_sh)
