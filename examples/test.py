@@ -82,7 +82,7 @@ def thumbnails(lines):
     lines.remove("photo 13: Bad message")
     sheet = "".join(lines[:12])
     assert sheet == contact_sheet(), "other pictures"
-    assert explained(lines[12:], [("read", 60), ("shrink", 60), ("batch", 59), ("store", 12)]) \
+    assert explained(lines[12:], [("read", 60), ("shrink", 60), ("row", 59), ("store", 12)]) \
         in ("shrink", None) or SLOW or seed_now
 
 

@@ -1,5 +1,5 @@
 /*
- * A pipeline: photos are read, made small on all cores, put back in order, and stored in batches.
+ * A pipeline: photos are read, made small on all cores, put back in order, and stored in rows.
  * A damaged one is reported; at the end the pipeline says which stage to widen.
  */
 #include <math.h>
@@ -15,7 +15,7 @@ struct thumbnail {
 	char dot[DOTS + 1];
 };
 
-struct batch {
+struct row {
 	struct thumbnail *item;
 	size_t n;
 };
@@ -48,17 +48,17 @@ static void report(int *number, int error)
 	printf("photo %d: %s\n", *number, leat_strerror(error));
 }
 
-static int store(struct batch *batch)
+static int store(struct row *row)
 {
-	for (size_t i = 0; i < batch->n; i++)
-		printf("%2d %s ", batch->item[i].number, batch->item[i].dot);
+	for (size_t i = 0; i < row->n; i++)
+		printf("%2d %s ", row->item[i].number, row->item[i].dot);
 	return printf("\n") < 0 ? -EIO : 0;
 }
 
 LEAT_MAIN()
 {
-	leat_flow(struct thumbnail) small;
-	leat_flow(struct batch) batches;
+	leat_flow(struct thumbnail) dots;
+	leat_flow(struct row) rows;
 	leat_flow(int) photos;
 	leat_pipeline *p;
 	char text[1024];
@@ -67,11 +67,11 @@ LEAT_MAIN()
 	if (leat_pipeline_make(&p, .live = 32) < 0)
 		return 1;
 	leat_pipeline_source(p, &photos, &last, read_photo, .name = "read");
-	leat_pipeline_map(p, photos, &small, shrink, .name = "shrink", .mode = LEAT_STAGE_ORDERED,
+	leat_pipeline_map(p, photos, &dots, shrink, .name = "shrink", .mode = LEAT_STAGE_ORDERED,
 			  .workers = leat_workers(), .window = 16, .buffer = 4,
 			  .on_error = LEAT_ERROR_COUNT, .failed = LEAT_STAGE_FAILED(int, report));
-	leat_pipeline_batch(p, small, &batches, .name = "batch", .items = 5, .wait = LEAT_S);
-	leat_pipeline_sink(p, batches, store, .name = "store", .mode = LEAT_STAGE_SERIAL,
+	leat_pipeline_batch(p, dots, &rows, .name = "row", .buffer = 9, .items = 5, .wait = LEAT_S);
+	leat_pipeline_sink(p, rows, store, .name = "store", .mode = LEAT_STAGE_SERIAL,
 			   .on_error = LEAT_ERROR_STOP);
 	if (leat_pipeline_run(p) == 0 && leat_pipeline_explain(p, text, sizeof(text)) > 0)
 		printf("%s", text);
