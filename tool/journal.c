@@ -347,6 +347,7 @@ static int open_locked(struct opening *o)
 	struct journal *j = o->j;
 	char header[JOURNAL_HEADER_SIZE];
 	int64_t n = journal_file_read(j->fd, header, sizeof(header), 0);
+	enum journal_header what;
 	struct stat st;
 
 	if (n < 0)
@@ -354,12 +355,13 @@ static int open_locked(struct opening *o)
 	if (fstat(j->fd, &st) < 0)
 		return refuse_errno(o, -leat_errno(), "cannot be opened");
 	o->size = (uint64_t)st.st_size;
-	switch (journal_header_parse(header, (size_t)n, &j->identity)) {
+	what = journal_header_parse(header, (size_t)n, &j->identity);
+	/* More than the first mark after it: it was on the disk, and whole. */
+	if (what == JOURNAL_HEADER_TORN && o->size > offset_of(1))
+		what = JOURNAL_HEADER_DAMAGED;
+	switch (what) {
 	case JOURNAL_HEADER_TORN:
-		/* More than the first mark after it: it was on the disk, and whole. */
-		if (o->size <= offset_of(1))
-			return begin(o);
-		__attribute__((fallthrough));
+		return begin(o);
 	case JOURNAL_HEADER_DAMAGED:
 		return refuse(o, -EPROTO, "its first line is damaged, so nothing in it can be "
 			      "believed; name another file to run all jobs again");

@@ -246,6 +246,7 @@ TEST(full_disk_after_a_reboot)
 	set_boot("three");
 	check_line(copy, "a", JOURNAL_DONE);
 	check_line(copy, "b", JOURNAL_UNKNOWN);
+	CHECK_EQ(journal_close(j), 0);
 }
 
 TEST(full_disk_at_a_sync)

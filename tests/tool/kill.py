@@ -17,7 +17,7 @@ import time
 
 from program import FULL, SEED, SLOW, leat, main, read, same, start
 
-CRASH = os.path.abspath(sys.argv[2])
+CRASH = os.path.abspath(sys.argv.pop(2))
 JOBS, WINDOW = 4, 8
 # Says that it ran, before anything else can be known of it; then the output.
 JOB = ["sh", "-c", "echo \"$1\" >>runs; echo \"got $1\"", "sh", "{}"]
