@@ -229,7 +229,8 @@ static leat_pool(int) make_paused(int (*work)(int *))
 	CHECK_EQ(leat_pool_make(&pool, work, .workers = 25, .queue = 10, BLOCK,
 				.drop = LEAT_POOL_DROP(int, count_drop)), 0);
 	CHECK_EQ(leat_pool_submit(pool, 1), 0);
-	test_settle();
+	CHECK_EQ(leat_sleep(LEAT_MS / 2), 0);
+	CHECK_EQ(at_work.now, 1);
 	CHECK_EQ(leat_pool_pause(pool, LEAT_FOREVER), 0);
 	return pool;
 }
