@@ -659,6 +659,22 @@ TEST_SIM(conflate_while_downstream_is_silent, 20)
 	CHECK_EQ(c.ledger.dropped[LEAT_DROPPED_MERGED], 99);
 }
 
+/* ... and what has been added up at the end is not lost. */
+TEST_SIM(conflate_until_the_end, 20)
+{
+	struct conflated c;
+	int v;
+
+	begin_conflated(&c);
+	send_range(c.in, 1, 11);
+	leat_close(c.in);
+	test_settle();
+	expect(c.out, 55);
+	CHECK_EQ(leat_recv(c.out, &v), LEAT_ECLOSED);
+	end_conflated(&c, 0);
+	CHECK_EQ(c.ledger.out, 1);
+}
+
 /* "backpressure subscriber when upstream is slower" */
 TEST_SIM(conflate_when_upstream_is_slower, 20)
 {

@@ -179,6 +179,43 @@ TEST_SIM(stopped_after_cancel, 20)
 	leat_chan_unref(gate);
 }
 
+/* The same of a pool in which nobody works: what is submitted then comes to an end. */
+LEAT_TASK(cancel_while_idle, (leat_ledger *, ret_ledger))
+{
+	int r;
+
+	CHECK_EQ(leat_pool_make(&below, at_once, .workers = 2, .queue = 10, BLOCK,
+				.drop = LEAT_POOL_DROP(int, count_drop)), 0);
+	CHECK_EQ(leat_pool_submit(below, 1), 0);
+	CHECK_EQ(leat_sleep(LEAT_S), 0);
+	CHECK_EQ(leat_sleep(LEAT_S), -ECANCELED);
+	leat_shield_begin();
+	r = leat_pool_submit(below, 2);
+	CHECK(r == 0 || r == LEAT_ECLOSED);
+	CHECK_EQ(leat_pool_drain(below, leat_in(LEAT_S)), r == 0 ? -ECANCELED : 0);
+	leat_shield_end();
+	(void)leat_pool_destroy(below, ret_ledger);
+}
+
+TEST_SIM(idle_pool_stopped_after_cancel, 20)
+{
+	leat_ledger l;
+
+	begin();
+	REQUIRE(leat_group_init(&above, NULL) == 0);
+	CHECK_EQ(leat_go_in(&above, cancel_while_idle, ledger_init(&l)), 0);
+	CHECK_EQ(leat_sleep(LEAT_S + LEAT_S / 2), 0);
+	leat_group_cancel(&above, 0);
+	(void)leat_group_wait(&above);
+	leat_group_release(&above);
+	check_at_rest(&l);
+	CHECK_EQ(done, 1);
+	CHECK_EQ(l.out, 1);
+	CHECK_EQ(l.cancelled, l.in - 1);
+	CHECK_EQ(l.cancelled, (uint64_t)dropped);
+	leat_chan_unref(gate);
+}
+
 /* TestPoolWithQueueSize */
 TEST_BOTH(queue_size, 10)
 {
