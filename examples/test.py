@@ -54,15 +54,15 @@ def pool(lines):
 
 
 def explained(lines, stages):
-    """A table with these stages, and a line that names one of them, or none; its name."""
+    """A table with these stages, and a line that names one of them, or none."""
     assert lines[0].split()[:3] == ["stage", "workers", "items"], lines[0]
     for line, (name, items) in zip(lines[1:], stages):
         assert re.fullmatch(rf"{name} +\d+ +{items}( +\d+ %){{4}} .*", line), line
     assert len(lines) == len(stages) + 2, lines
-    named = re.fullmatch(r"widen (.*): its (?:worker is|\d+ workers are) busy \d+ % of the time",
+    widen = re.fullmatch(r"widen (.*): its (?:worker is|\d+ workers are) busy \d+ % of the time",
                          lines[-1])
-    assert named or lines[-1].startswith("no stage to widen"), lines[-1]
-    return named and named.group(1)
+    assert widen and widen.group(1) in dict(stages) or \
+        lines[-1].startswith("no stage to widen"), lines[-1]
 
 
 @functools.lru_cache(None)
@@ -82,8 +82,8 @@ def thumbnails(lines):
     lines.remove("photo 13: Bad message")
     sheet = "".join(lines[:12])
     assert sheet == contact_sheet(), "other pictures"
-    assert explained(lines[12:], [("read", 60), ("shrink", 60), ("row", 59), ("store", 12)]) \
-        in ("shrink", None) or SLOW or seed_now
+    # Which one is named depends on who else uses the machine: tests/patterns/pipeline.c looks.
+    explained(lines[12:], [("read", 60), ("shrink", 60), ("row", 59), ("store", 12)])
 
 
 def checksums(lines):
@@ -173,7 +173,6 @@ JUDGES = {judge.__name__: judge for judge in (
     breaker, retry, singleflight, parallel_loops, cancel_everywhere, connection_pool, api_client,
     checksums)}
 COMMAND = sys.argv[2:]
-SLOW = os.environ.get("LEAT_TEST_SLOW", "")
 seed_now = 0  # 0: on real threads
 
 
