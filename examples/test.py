@@ -139,6 +139,11 @@ def singleflight(lines):
     assert lines == ["100 visitors, made 1 time"]
 
 
+def adaptive(lines):
+    assert lines[0] == "the limit begins at 40"
+    assert 1 <= int(re.fullmatch(r"after 1000 calls it is (\d+)", lines[1]).group(1)) <= 20
+
+
 def retry(lines):
     assert lines == ["80 of 100 answered, by 119 calls", "0 of 100 answered, by 120 calls"]
 
@@ -170,7 +175,7 @@ def cancel_everywhere(lines):
 
 JUDGES = {judge.__name__: judge for judge in (
     worker_pool, pipeline, fan_out_fan_in, semaphore, pool, thumbnails, merge_logs, rate_limit,
-    breaker, retry, singleflight, parallel_loops, cancel_everywhere, connection_pool, api_client,
+    breaker, retry, singleflight, adaptive, parallel_loops, cancel_everywhere, connection_pool, api_client,
     checksums)}
 COMMAND = sys.argv[2:]
 seed_now = 0  # 0: on real threads
