@@ -268,6 +268,13 @@ LEAT_API int leat_pipeline_destroy(leat_pipeline *pipeline, leat_ledger *ret_led
 LEAT_API int leat_pipeline_ledger(leat_pipeline *pipeline, leat_ledger *ledger);
 
 /*
+ * The same of stage i, in the order of leat_pipeline_stats: in is what has been handed on to it,
+ * or made by it; out, what it has handed on or used.  So a flat, batch or reduce function's items
+ * are those that it takes, and of a zip both flows'.  -EINVAL: there are not so many stages.
+ */
+LEAT_API int leat_pipeline_stage_ledger(leat_pipeline *pipeline, size_t i, leat_ledger *ledger);
+
+/*
  * Attribution of the stages, as they were added (so from sources to sinks), of which up to max are
  * filled in; how many there are.  explain: as a table with the stage to widen (leat/stats.h); its
  * length, as snprintf(3).

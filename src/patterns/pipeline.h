@@ -83,8 +83,9 @@ struct leat__stage_worker {
 	struct leat_stage *stage; /* (c) */
 	struct leat__stage_worker *next; /* (L) */
 	struct leat__meter meter;
-	struct leat__ends ends;
-	_Atomic uint64_t items;	/* worked on */
+	struct leat__ends ends;	/* of items of the sources */
+	struct leat__ends did;	/* of the stage's own, OUT: handed on */
+	_Atomic uint64_t held;	/* of them, received and not in did, the window or a key's list */
 	uint32_t handed_on;	/* (o) for the sampling */
 	/* Of a serial stage: envelopes that it has received, and not begun. */
 	size_t first, n, bytes;	/* (o) bytes: of all, (c) */
@@ -146,6 +147,7 @@ struct leat_stage {
 	_Atomic uint64_t taken;	/* (T) ordered: items so far */
 	struct leat__window *window; /* (c) ordered; else NULL */
 	struct leat__keys *keys; /* (c) keyed; else NULL */
+	struct leat__ends rest;	/* as a worker's did, of what no function has got */
 	struct leat__times service, queue;
 	_Atomic int64_t began, ended; /* ns; 0: not yet */
 };
@@ -194,8 +196,8 @@ void leat__stage_leave(struct leat_stage *s);
 void leat__flow_close(struct leat_flow_raw *flow);
 /* Receives into env, with the meter starved meanwhile.  As leat_channel_recv. */
 int leat__stage_recv(struct leat__stage_worker *w, struct leat__env *env, int64_t deadline);
-/* Hands env on to the first of its flows, or ends it. */
-void leat__stage_send(struct leat__stage_worker *w, struct leat__env *env);
+/* Hands env on to the first of its flows (LEAT__END_OUT), or ends it so. */
+enum leat__end leat__stage_send(struct leat__stage_worker *w, struct leat__env *env);
 /* The same, and the item stays the caller's on an error, which is returned. */
 int leat__stage_try_hand_on(struct leat__stage_worker *w, struct leat__env *env);
 /* Ends an envelope of those that come through the flow. */
@@ -205,7 +207,7 @@ void leat__flow_drop(struct leat_flow_raw *flow, struct leat__ends *ends, struct
 void leat__flow_drop_item(const struct leat_flow_raw *flow, void *item);
 /* The user's function has failed on it. */
 void leat__stage_fail(struct leat__stage_worker *w, struct leat__env *env, int error);
-/* What is left in a flow that has been closed. */
+/* What is left in a flow that has been closed; by who alone receives from it. */
 void leat__flow_drain(struct leat_flow_raw *flow, struct leat__ends *ends);
 /* How what the pipeline's stop has caught ends. */
 enum leat__end leat__stopped_end(struct leat_pipeline *p);
@@ -230,6 +232,8 @@ void leat__window_put(struct leat__stage_worker *w, uint64_t seq, struct leat__e
 /* Something has changed that the watcher or those who wait for room look at. */
 void leat__window_wake(struct leat_stage *s);
 void leat__window_drain(struct leat_stage *s);
+/* Items in it. */
+uint64_t leat__window_held(struct leat_stage *s);
 
 /* pipeline_fan.c */
 int leat__fan_stage_create(struct leat_stage *s);
@@ -262,11 +266,27 @@ static inline enum leat__halt leat__pipeline_how(struct leat_pipeline *p)
 }
 
 /* One writer, unless ends is of many: then under a lock. */
-static inline void leat__count(_Atomic uint64_t *n)
+static inline void leat__add(_Atomic uint64_t *n, uint64_t more)
 {
 	/* Release: pairs with the acquire in leat_pipeline_ledger. */
-	atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1,
+	atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + more,
 			      memory_order_release);
+}
+
+static inline void leat__count(_Atomic uint64_t *n)
+{
+	leat__add(n, 1);
+}
+
+/*
+ * What has become of n items of w's stage.  An item goes from the flow to a hand, to the window or
+ * from a key's list, to its end; each place is left before the next is entered, and a ledger looks
+ * at them the other way round: so it may miss an item, and does not count it twice.
+ */
+static inline void leat__did(struct leat__stage_worker *w, enum leat__end end, uint64_t n)
+{
+	leat__add(&w->held, -n);
+	leat__add(&w->did.n[end], n);
 }
 
 #endif

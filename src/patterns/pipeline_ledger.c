@@ -23,6 +23,17 @@ static uint64_t came_in(struct leat_pipeline *p)
 	return n;
 }
 
+static void set_ends(leat_ledger *l, const struct leat__ends *sum)
+{
+	l->out = sum->n[LEAT__END_OUT];
+	l->failed = sum->n[LEAT__END_FAILED];
+	l->cancelled = sum->n[LEAT__END_CANCELLED];
+	l->dropped[LEAT_DROPPED_FILTERED] = sum->n[LEAT__END_FILTERED];
+	l->dropped[LEAT_DROPPED_MERGED] = sum->n[LEAT__END_MERGED];
+	l->dropped[LEAT_DROPPED_LATE] = sum->n[LEAT__END_LATE];
+	l->dropped[LEAT_DROPPED_UNWANTED] = sum->n[LEAT__END_UNWANTED];
+}
+
 /* The ends first, then what is in flight, then what has come in: see leat/ledger.h. */
 static void read_ledger(struct leat_pipeline *p, leat_ledger *l)
 {
@@ -36,13 +47,7 @@ static void read_ledger(struct leat_pipeline *p, leat_ledger *l)
 	}
 	add_ends(&sum, &p->rest);
 	l->in_flight = l->in = 0;
-	l->out = sum.n[LEAT__END_OUT];
-	l->failed = sum.n[LEAT__END_FAILED];
-	l->cancelled = sum.n[LEAT__END_CANCELLED];
-	l->dropped[LEAT_DROPPED_FILTERED] = sum.n[LEAT__END_FILTERED];
-	l->dropped[LEAT_DROPPED_MERGED] = sum.n[LEAT__END_MERGED];
-	l->dropped[LEAT_DROPPED_LATE] = sum.n[LEAT__END_LATE];
-	l->dropped[LEAT_DROPPED_UNWANTED] = sum.n[LEAT__END_UNWANTED];
+	set_ends(l, &sum);
 	for (struct leat_stage *s = p->first; s; s = s->next)
 		if (s->source)
 			l->in_flight += leat__tokens_in_flight(s->source);
@@ -69,6 +74,97 @@ int leat_pipeline_ledger(leat_pipeline *p, leat_ledger *ret_ledger)
 	return 0;
 }
 
+/* What a stage has done with its own items. */
+static void add_done(struct leat_stage *s, struct leat__ends *sum)
+{
+	add_ends(sum, &s->rest);
+	leat_mutex_lock(&s->lock);
+	for (struct leat__stage_worker *w = s->all; w; w = w->next)
+		add_ends(sum, &w->did);
+	leat_mutex_unlock(&s->lock);
+}
+
+static uint64_t in_hands(struct leat_stage *s)
+{
+	uint64_t n = 0;
+
+	leat_mutex_lock(&s->lock);
+	for (struct leat__stage_worker *w = s->all; w; w = w->next)
+		n += atomic_load_explicit(&w->held, memory_order_acquire);
+	leat_mutex_unlock(&s->lock);
+	return n;
+}
+
+/* Those that wait in its flows; and all that have been sent there. */
+static void read_flows(struct leat_stage *s, leat_ledger *l)
+{
+	uint64_t sent, received;
+
+	for (size_t i = 0; i < s->nins; i++) {
+		leat_channel_totals(s->ins[i]->chan, &sent, &received);
+		l->in_flight += sent - received;
+		l->in += sent;
+	}
+}
+
+/* A piece counts for itself; what its worker has dropped is in rest. */
+static void read_fan(struct leat_stage *s, leat_ledger *l)
+{
+	leat_ledger f = { .size = sizeof(f) };
+
+	(void)leat_fan_ledger(s->fan, &f);
+	l->out += f.out;
+	l->failed += f.failed;
+	l->cancelled += f.cancelled;
+	l->dropped[LEAT_DROPPED_UNWANTED] += f.dropped[LEAT_DROPPED_UNWANTED];
+	l->in_flight += f.in_flight;
+}
+
+/* From the end of an item's way to its begin: see leat__did. */
+static void read_stage(struct leat_stage *s, leat_ledger *l)
+{
+	struct leat__ends sum = { 0 };
+
+	add_done(s, &sum);
+	set_ends(l, &sum);
+	if (s->fan)
+		read_fan(s, l);
+	if (s->window)
+		l->in_flight += leat__window_held(s);
+	l->in_flight += in_hands(s);
+	if (s->keys)
+		l->in_flight += leat__keys_held(s->keys);
+	read_flows(s, l);
+	if (s->source)
+		l->in = atomic_load_explicit(&s->source->in, memory_order_acquire);
+}
+
+int leat_pipeline_stage_ledger(leat_pipeline *p, size_t i, leat_ledger *ret_ledger)
+{
+	leat_ledger l = { .size = ret_ledger->size };
+	struct leat_stage *s;
+
+	if (!p)
+		leat_misuse(__func__, p, "the pipeline is NULL; make it with leat_pipeline_make");
+	for (s = p->first; s && s->index != i; s = s->next)
+		;
+	if (!s || l.size < sizeof(l.size))
+		return -EINVAL;
+	read_stage(s, &l);
+	memcpy(ret_ledger, &l, l.size < sizeof(l) ? l.size : sizeof(l));
+	return 0;
+}
+
+/* What a function has been called for, or has been counted as no less. */
+static uint64_t worked_on(struct leat_stage *s)
+{
+	struct leat__ends sum = { 0 };
+
+	add_done(s, &sum);
+	return sum.n[LEAT__END_OUT] + sum.n[LEAT__END_FILTERED] + sum.n[LEAT__END_MERGED] +
+	       sum.n[LEAT__END_LATE] + sum.n[LEAT__END_FAILED];
+}
+
 static void stage_stats(struct leat_stage *s, leat_stage_stats *ret_stats)
 {
 	leat_stage_stats st = { .size = sizeof(st), .name = s->o.name, .workers = s->workers };
@@ -83,9 +179,10 @@ static void stage_stats(struct leat_stage *s, leat_stage_stats *ret_stats)
 	leat_mutex_lock(&s->lock);
 	for (struct leat__stage_worker *w = s->all; w && !s->fan; w = w->next) {
 		(void)leat__meter_read(&w->meter, &st, now);
-		st.items += atomic_load_explicit(&w->items, memory_order_relaxed);
 	}
 	leat_mutex_unlock(&s->lock);
+	if (!s->fan)
+		st.items = worked_on(s);
 	leat__stats_finish(&st, &s->service, &s->queue);
 	*ret_stats = st;
 }

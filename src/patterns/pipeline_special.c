@@ -71,11 +71,11 @@ static int make_item(struct leat__stage_worker *w, struct leat__env *env)
 static void hand_on(struct leat__stage_worker *w, struct leat__env *env)
 {
 	leat__count(&w->stage->source->in);
-	leat__count(&w->items);
+	leat__count(&w->held);
 	leat__token_begin(env->token);
 	take_bytes(w, env);
 	leat_shield_begin();
-	leat__stage_send(w, env);
+	leat__did(w, leat__stage_send(w, env), 1);
 	leat_shield_end();
 }
 
@@ -141,7 +141,7 @@ static void end_batch(struct leat__stage_worker *w, struct batch *b)
 	memcpy(env->item, &out, sizeof(out));
 	env->token = b->token;
 	b->token = NULL;
-	leat__stage_send(w, env);
+	leat__did(w, leat__stage_send(w, env), b->n);
 }
 
 static void add_to_batch(struct leat__stage_worker *w, struct batch *b, struct leat__env *env)
@@ -162,7 +162,6 @@ static void add_to_batch(struct leat__stage_worker *w, struct batch *b, struct l
 		b->token->parent[b->token->nparents++] = env->token;
 	memcpy(b->item + b->n++ * in_size, env->item, in_size);
 	b->weight += weight;
-	leat__count(&w->items);
 	if (b->n == o->items || (o->weight > 0 && b->weight >= o->weight))
 		end_batch(w, b);
 }
@@ -192,8 +191,13 @@ static int call_two(struct leat__stage_worker *w, void *sum, void *item)
 	int r = ((int (*)(void *, void *))s->o.fn)(sum, item);
 
 	leat__sample_end(&w->meter, &s->service, begin);
-	leat__count(&w->items);
 	return r;
+}
+
+static void reduced(struct leat__stage_worker *w, struct leat__env *env)
+{
+	leat__token_end(&w->ends, env->token, LEAT__END_OUT);
+	leat__did(w, LEAT__END_OUT, 1);
 }
 
 void leat__reduce_run(struct leat__stage_worker *w)
@@ -210,9 +214,9 @@ void leat__reduce_run(struct leat__stage_worker *w)
 		if (r < 0)
 			leat__stage_fail(w, env, r);
 		else
-			leat__token_end(&w->ends, env->token, LEAT__END_OUT);
+			reduced(w, env);
 	}
-	leat__stage_send(w, sum);
+	(void)leat__stage_send(w, sum);
 }
 
 /* Until sum has been handed on, or the input has ended: then 0. */
@@ -234,11 +238,14 @@ static int conflate(struct leat__stage_worker *w, struct leat__env *sum)
 			return 1;
 		if (r != 1 || cases[1].status < 0)
 			return 0;
+		leat__count(&w->held);
 		r = call_two(w, sum->item, env->item);
-		if (r < 0)
+		if (r < 0) {
 			leat__stage_fail(w, env, r);
-		else
-			leat__token_end(&w->ends, env->token, LEAT__END_MERGED);
+			continue;
+		}
+		leat__token_end(&w->ends, env->token, LEAT__END_MERGED);
+		leat__did(w, LEAT__END_MERGED, 1);
 	}
 }
 
@@ -247,8 +254,7 @@ void leat__conflate_run(struct leat__stage_worker *w)
 	LEAT__ENV(sum);
 
 	while (leat__stage_recv(w, sum, LEAT_FOREVER) == 0) {
-		leat__count(&w->items);
-		if (conflate(w, sum) == 0)
-			leat__stage_send(w, sum); /* the last */
+		/* Not yet: the last. */
+		leat__did(w, conflate(w, sum) == 0 ? leat__stage_send(w, sum) : LEAT__END_OUT, 1);
 	}
 }

@@ -76,14 +76,20 @@ static int recv_some(struct leat__stage_worker *w, struct leat__env *env, int64_
 	size_t size = sizeof(*env) + s->in->size;
 	int64_t n;
 
-	if (!w->hand)
-		return leat_channel_recv(s->in->chan, env, deadline);
+	if (!w->hand) {
+		n = leat_channel_recv(s->in->chan, env, deadline);
+		if (n == 0 && !s->keys)
+			leat__count(&w->held);
+		return (int)n;
+	}
 	if (w->n == 0) {
 		n = leat_channel_recv_n(s->in->chan, w->hand, w->bytes / size, deadline);
 		if (n < 0)
 			return (int)n;
 		w->first = 0;
 		w->n = (size_t)n;
+		if (!s->keys)
+			leat__add(&w->held, w->n);
 	}
 	memcpy(env, w->hand + w->first++ * size, size);
 	w->n--;
@@ -103,13 +109,23 @@ static int recv_metered(struct leat__stage_worker *w, struct leat__env *env, int
 	return r;
 }
 
+/* One that w holds. */
+static void drop_held(struct leat__stage_worker *w, struct leat__env *env, enum leat__end end)
+{
+	leat__flow_drop(w->stage->in, &w->ends, env, end);
+	leat__did(w, end, 1);
+}
+
 int leat__stage_recv(struct leat__stage_worker *w, struct leat__env *env, int64_t deadline)
 {
 	struct leat_stage *s = w->stage;
 	int r;
 
-	while ((r = recv_metered(w, env, deadline)) == 0 && leat__flow_is_cut(s->in))
-		leat__flow_drop(s->in, &w->ends, env, leat__unsent_end(s->p, LEAT_ECLOSED));
+	while ((r = recv_metered(w, env, deadline)) == 0 && leat__flow_is_cut(s->in)) {
+		if (s->keys)
+			leat__count(&w->held);
+		drop_held(w, env, leat__unsent_end(s->p, LEAT_ECLOSED));
+	}
 	if (r == 0 && env->queued_at != 0)
 		leat__times_add(&s->queue, leat_now() - env->queued_at, 1);
 	return r;
@@ -132,12 +148,14 @@ int leat__stage_try_hand_on(struct leat__stage_worker *w, struct leat__env *env)
 	return r;
 }
 
-void leat__stage_send(struct leat__stage_worker *w, struct leat__env *env)
+enum leat__end leat__stage_send(struct leat__stage_worker *w, struct leat__env *env)
 {
 	int r = leat__stage_try_hand_on(w, env);
+	enum leat__end end = r < 0 ? leat__unsent_end(w->stage->p, r) : LEAT__END_OUT;
 
 	if (r < 0)
-		leat__flow_drop(w->stage->out, &w->ends, env, leat__unsent_end(w->stage->p, r));
+		leat__flow_drop(w->stage->out, &w->ends, env, end);
+	return end;
 }
 
 int leat_emit_item(leat_emitter_raw *emitter, const void *item)
@@ -227,11 +245,11 @@ void leat__stage_fail(struct leat__stage_worker *w, struct leat__env *env, int e
 	bool stopped = error == -ECANCELED && leat__pipeline_how(s->p) >= LEAT__ENOUGH;
 
 	if (stopped || !s->o.failed) {
-		leat__flow_drop(s->in, &w->ends, env,
-				stopped ? leat__stopped_end(s->p) : LEAT__END_FAILED);
+		drop_held(w, env, stopped ? leat__stopped_end(s->p) : LEAT__END_FAILED);
 	} else {
 		s->o.failed(env->item, error);
 		leat__token_end(&w->ends, env->token, LEAT__END_FAILED);
+		leat__did(w, LEAT__END_FAILED, 1);
 	}
 	if (!stopped && s->o.on_error == LEAT_ERROR_STOP)
 		leat__pipeline_halt(s->p, LEAT__ABORTED, error);
@@ -251,6 +269,7 @@ static bool has_out(struct leat__stage_worker *w, struct leat__env *in, struct l
 	/* What a flat function emitted ends by itself. */
 	leat__token_end(&w->ends, in->token,
 			is_map || is_flat ? LEAT__END_FILTERED : LEAT__END_OUT);
+	leat__did(w, is_map ? LEAT__END_FILTERED : LEAT__END_OUT, 1);
 	return false;
 }
 
@@ -273,13 +292,14 @@ static void do_item(struct leat__stage_worker *w, struct leat__env *in, uint64_t
 			atomic_store_explicit(&s->in->slow, leat__is_slow(&w->meter),
 					      memory_order_relaxed);
 	}
-	leat__count(&w->items);
 	if (r == LEAT_ECLOSED && (s->o.kind == LEAT__SINK || s->o.kind == LEAT__TO)) {
 		/* Of a channel, it has not been taken. */
-		if (s->o.kind == LEAT__TO)
-			leat__flow_drop(s->in, &w->ends, in, LEAT__END_UNWANTED);
-		else
+		if (s->o.kind == LEAT__TO) {
+			drop_held(w, in, LEAT__END_UNWANTED);
+		} else {
 			leat__token_end(&w->ends, in->token, LEAT__END_OUT);
+			leat__did(w, LEAT__END_OUT, 1);
+		}
 		leat__sink_over(s, true);
 	} else if (r < 0) {
 		leat__stage_fail(w, in, r);
@@ -289,7 +309,7 @@ static void do_item(struct leat__stage_worker *w, struct leat__env *in, uint64_t
 	if (s->window)
 		leat__window_put(w, seq, made ? out : NULL);
 	else if (made)
-		leat__stage_send(w, out);
+		leat__did(w, leat__stage_send(w, out), 1);
 }
 
 static int run_worker(void *args);
@@ -306,7 +326,8 @@ int leat__stage_spawn(struct leat_stage *s, const leat_task_type *type)
 		return -ENOMEM;
 	memset(w, 0, sizeof(*w));
 	w->stage = s;
-	if (s->in && !s->fan && s->workers == 1 && s->o.buffer > 1 && type == &worker_type) {
+	if (type == &worker_type && s->in && !s->fan &&
+	    s->workers == 1 && s->o.buffer > 1) {
 		w->bytes = (sizeof(struct leat__env) + s->in->size) *
 			   (s->o.buffer < LEAT__HAND ? s->o.buffer : LEAT__HAND);
 		w->hand = leat_alloc(w->bytes); /* or one by one */
@@ -402,6 +423,15 @@ static int take(struct leat__stage_worker *w, struct leat__env *env, uint64_t *r
 	return r;
 }
 
+static bool next_of_key(struct leat__stage_worker *w, uint64_t key, struct leat__env *env)
+{
+	bool is_one = leat__key_next(w->stage->keys, key, env);
+
+	if (is_one)
+		leat__count(&w->held);
+	return is_one;
+}
+
 /* W3, of one key as long as there are any. */
 static void do_key(struct leat__stage_worker *w, struct leat__env *env, enum leat__key_begun begun)
 {
@@ -410,17 +440,17 @@ static void do_key(struct leat__stage_worker *w, struct leat__env *env, enum lea
 
 	if (begun == LEAT__KEY_WAITS)
 		return;
+	leat__count(&w->held);
 	if (begun == LEAT__KEY_NO_MEMORY) {
 		leat__stage_fail(w, env, -ENOMEM);
 		return;
 	}
 	do
 		if (leat__pipeline_how(s->p) >= LEAT__ENOUGH || leat__flow_is_cut(s->in))
-			leat__flow_drop(s->in, &w->ends, env,
-					leat__unsent_end(s->p, LEAT_ECLOSED));
+			drop_held(w, env, leat__unsent_end(s->p, LEAT_ECLOSED));
 		else
 			do_item(w, env, 0);
-	while (leat__key_next(s->keys, key, env));
+	while (next_of_key(w, key, env));
 }
 
 static void run_items(struct leat__stage_worker *w)
@@ -432,7 +462,7 @@ static void run_items(struct leat__stage_worker *w)
 	while (take(w, env, &seq) == 0) {
 		/* What is in a key's list is ended by who has the key. */
 		if (w->hand && !s->keys && leat__pipeline_how(s->p) >= LEAT__ENOUGH) {
-			leat__flow_drop(s->in, &w->ends, env, leat__stopped_end(s->p));
+			drop_held(w, env, leat__stopped_end(s->p));
 			break;
 		}
 		start_another(s);
@@ -448,8 +478,11 @@ static void drop_hand(struct leat__stage_worker *w)
 {
 	LEAT__ENV(env);
 
-	while (w->n > 0 && recv_some(w, env, INT64_MIN) == 0)
-		leat__flow_drop(w->stage->in, &w->ends, env, leat__stopped_end(w->stage->p));
+	while (w->n > 0 && recv_some(w, env, INT64_MIN) == 0) {
+		if (w->stage->keys)
+			leat__count(&w->held);
+		drop_held(w, env, leat__stopped_end(w->stage->p));
+	}
 }
 
 /* From above.  A shutdown cancels the sources alone, and a cut those of which nothing is wanted. */
@@ -502,6 +535,8 @@ void leat__flow_drain(struct leat_flow_raw *flow, struct leat__ends *ends)
 							     LEAT_ECLOSED : -ECANCELED);
 	LEAT__ENV(env);
 
-	while (leat_channel_try_recv(flow->chan, env) == 0)
+	while (leat_channel_try_recv(flow->chan, env) == 0) {
 		leat__flow_drop(flow, ends, env, end);
+		leat__count(&flow->to->rest.n[end]);
+	}
 }

@@ -15,7 +15,7 @@
 
 #include <leat/extend.h>
 
-enum state { EMPTY, MADE, NOTHING };
+enum state { EMPTY, MADE, NOTHING, GAP };
 
 struct slot {
 	int state;		/* (W) enum state */
@@ -28,6 +28,7 @@ struct leat__window {
 	leat_cond moved;	/* for the watcher: that, or an item has been taken */
 	size_t stride, bytes;	/* (c) */
 	uint64_t next;		/* (W) the number of the next in order */
+	uint64_t held;		/* (W) items in it, also the one that is being handed on */
 	bool handing_on;	/* (W) a task does */
 	char slots[] __attribute__((aligned(16))); /* (W) o.window of them */
 };
@@ -64,6 +65,7 @@ static void hand_on(struct leat__stage_worker *w)
 	struct leat_stage *s = w->stage;
 	struct leat__window *win = s->window;
 	struct slot *slot;
+	enum leat__end end;
 	enum state state;
 	LEAT__ENV(out);
 
@@ -79,8 +81,12 @@ static void hand_on(struct leat__stage_worker *w)
 		if (state == NOTHING)
 			continue;
 		leat_mutex_unlock(&win->lock);
-		leat__stage_send(w, out);
+		end = leat__stage_send(w, out);
 		leat_mutex_lock(&win->lock);
+		if (state == MADE) {
+			win->held--;
+			leat__count(&w->did.n[end]);
+		}
 	}
 	win->handing_on = false;
 }
@@ -102,11 +108,11 @@ static bool wait_for_room(struct leat__stage_worker *w, uint64_t seq)
 	return (int64_t)(seq - win->next) < (int64_t)s->o.window;
 }
 
-/* Ends an envelope that the stage itself has made. */
-static void drop(struct leat_stage *s, struct leat__ends *ends, struct leat__env *out,
-		 enum leat__end end)
+/* What has come too late, or after a stop. */
+static void drop(struct leat__stage_worker *w, struct leat__env *out, enum leat__end end)
 {
-	leat__flow_drop(s->out, ends, out, end);
+	leat__flow_drop(w->stage->out, &w->ends, out, end);
+	leat__did(w, end, 1);
 }
 
 void leat__window_put(struct leat__stage_worker *w, uint64_t seq, struct leat__env *out)
@@ -122,7 +128,7 @@ void leat__window_put(struct leat__stage_worker *w, uint64_t seq, struct leat__e
 	if (!room || late) {
 		leat_mutex_unlock(&win->lock);
 		if (out)
-			drop(s, &w->ends, out, late ? LEAT__END_LATE : leat__stopped_end(s->p));
+			drop(w, out, late ? LEAT__END_LATE : leat__stopped_end(s->p));
 		return;
 	}
 	slot = slot_of(s, seq);
@@ -130,12 +136,15 @@ void leat__window_put(struct leat__stage_worker *w, uint64_t seq, struct leat__e
 	if (slot->state != EMPTY) {
 		leat_mutex_unlock(&win->lock);
 		if (out)
-			drop(s, &w->ends, out, LEAT__END_LATE);
+			drop(w, out, LEAT__END_LATE);
 		return;
 	}
 	slot->state = out ? MADE : NOTHING;
-	if (out)
+	if (out) {
 		memcpy(&slot->env, out, sizeof(*out) + s->o.out_size);
+		leat__add(&w->held, (uint64_t)-1);
+		win->held++;
+	}
 	if (!win->handing_on)
 		hand_on(w);
 	leat_mutex_unlock(&win->lock);
@@ -158,7 +167,7 @@ static void put_gap(struct leat__stage_worker *w)
 
 	if (slot->state != EMPTY)
 		return;
-	slot->state = MADE;
+	slot->state = GAP;
 	slot->env = (struct leat__env){ .token = NULL };
 	memset(slot->env.item, 0, s->o.out_size);
 	s->o.gap(slot->env.item);
@@ -211,13 +220,29 @@ int leat__window_start(struct leat_stage *s)
 	return s->o.gap_after > 0 ? leat__stage_spawn(s, &watcher_type) : 0;
 }
 
+uint64_t leat__window_held(struct leat_stage *s)
+{
+	uint64_t n;
+
+	leat_mutex_lock(&s->window->lock);
+	n = s->window->held;
+	leat_mutex_unlock(&s->window->lock);
+	return n;
+}
+
 void leat__window_drain(struct leat_stage *s)
 {
+	enum leat__end end = leat__stopped_end(s->p);
+
 	for (size_t i = 0; i < s->o.window; i++) {
 		struct slot *slot = slot_of(s, i);
 
-		if (slot->state == MADE)
-			drop(s, &s->p->rest, &slot->env, leat__stopped_end(s->p));
+		if (slot->state == MADE || slot->state == GAP)
+			leat__flow_drop(s->out, &s->p->rest, &slot->env, end);
+		if (slot->state == MADE) {
+			leat__count(&s->rest.n[end]);
+			s->window->held--;
+		}
 		slot->state = EMPTY;
 	}
 }

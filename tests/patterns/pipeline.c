@@ -1046,6 +1046,80 @@ TEST_BOTH(a_ledger_at_any_time, 30)
 	check_boxes(&ledger);
 }
 
+/* Each stage counts what it has been given, and where that is. */
+static int odd_or_bad(int *n, int *ret_n)
+{
+	*ret_n = *n;
+	return *n % 10 == 9 ? -EIO : *n % 2 ? 0 : LEAT_SKIP;
+}
+
+static int use_for_a_second(int *n)
+{
+	(void)n;
+	return leat_sleep(LEAT_S);
+}
+
+static leat_pipeline *three_stages(struct range *range, const leat_stage_options *as)
+{
+	leat_pipeline *p;
+	leat_flow(int) a, b;
+
+	*range = (struct range){ 0, 100 };
+	CHECK_EQ(leat_pipeline_make(&p, .live = 20), 0);
+	leat_pipeline_source(p, &a, range, count, .name = "count");
+	leat_pipeline_map(p, a, &b, odd_or_bad, .name = "odd", .mode = as->mode,
+			  .workers = as->workers, .buffer = as->buffer, .window = as->window,
+			  .key = as->key, .on_error = LEAT_ERROR_COUNT);
+	leat_pipeline_sink(p, b, use_for_a_second, SERIAL("use"), .buffer = 4);
+	return p;
+}
+
+static leat_ledger of_stage(leat_pipeline *p, size_t i)
+{
+	leat_ledger l;
+
+	CHECK_EQ(leat_pipeline_stage_ledger(p, i, ledger_init(&l)), 0);
+	return l;
+}
+
+static void ledgers_of(const leat_stage_options *as)
+{
+	struct range range;
+	leat_pipeline *p = three_stages(&range, as);
+	leat_ledger l;
+	uint64_t n;
+
+	CHECK_EQ(leat_pipeline_start(p), 0);
+	leat_sleep(LEAT_S / 2);
+	/* The sink works on one, and up to eight wait there: it takes four at once. */
+	l = of_stage(p, 2);
+	n = l.in;
+	CHECK(n >= 5 && n <= 9);
+	CHECK_EQ(l.in_flight, n);
+	l = of_stage(p, 1);
+	CHECK(leat_ledger_balances(&l));
+	CHECK_EQ(l.out, n);
+	CHECK(l.failed >= 1 && l.dropped[LEAT_DROPPED_FILTERED] >= 6 && l.in_flight >= 1);
+	CHECK_EQ(leat_pipeline_wait(p), 0);
+	for (size_t i = 0; i < 3; i++) {
+		l = of_stage(p, i);
+		check_at_rest(&l);
+		CHECK_EQ(l.in, i == 2 ? 40 : 100);
+		CHECK_EQ(l.out, i == 0 ? 100 : 40);
+		CHECK_EQ(l.failed, i == 1 ? 10 : 0);
+		CHECK_EQ(l.dropped[LEAT_DROPPED_FILTERED], i == 1 ? 50 : 0);
+	}
+	CHECK_EQ(leat_pipeline_stage_ledger(p, 3, ledger_init(&l)), -EINVAL);
+	leat_pipeline_destroy(p, NULL);
+}
+
+TEST_SIM(ledgers_of_stages, 5)
+{
+	ledgers_of(&(leat_stage_options){ .mode = LEAT_STAGE_SERIAL });
+	ledgers_of(&(leat_stage_options){ .mode = LEAT_STAGE_SERIAL, .buffer = 8 });
+	ledgers_of(&(leat_stage_options){ .mode = LEAT_STAGE_ORDERED, .workers = 3, .window = 3 });
+}
+
 /* Each option that is bad is named. */
 static void refused_stage(const char *text, const leat_stage_options *o)
 {

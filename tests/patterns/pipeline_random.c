@@ -472,8 +472,20 @@ LEAT_TASK(watch, (leat_pipeline *, p), (size_t, live))
 		CHECK(sum <= l.in);
 		CHECK(l.in - sum <= live);
 		CHECK(l.in_flight <= live);
+		for (size_t k = 0; leat_pipeline_stage_ledger(p, k, ledger_init(&l)) == 0; k++)
+			CHECK(l.out + l.failed + l.cancelled + ledger_dropped(&l) + l.in_flight <=
+			      l.in);
 		leat_sleep((int64_t)leat_random(20 * LEAT_US));
 	}
+}
+
+/* At rest: what each stage was given has an end there. */
+static void check_stages(leat_pipeline *p)
+{
+	leat_ledger l;
+
+	for (size_t i = 0; leat_pipeline_stage_ledger(p, i, ledger_init(&l)) == 0; i++)
+		check_at_rest(&l);
 }
 
 TEST_SIM(random_pipelines, 10000)
@@ -500,6 +512,7 @@ TEST_SIM(random_pipelines, 10000)
 		if (r == 0 && how == 0 && shape.all)
 			CHECK_EQ(shape.source[i].next, shape.source[i].end);
 	}
+	check_stages(p);
 	(void)leat_pipeline_destroy(p, ledger_init(&ledger));
 	leat_group_release(&group);
 	leat_group_release(&others);
