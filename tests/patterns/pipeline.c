@@ -424,6 +424,13 @@ TEST_BOTH(skip_and_reduce, 20)
 	CHECK_EQ(ledger.dropped[LEAT_DROPPED_FILTERED], 50);
 }
 
+static int count_at_times(struct range *range, int *ret_n)
+{
+	if (leat_random(8) == 0)
+		leat_sleep((int64_t)leat_random(5) * LEAT_MS);
+	return count(range, ret_n);
+}
+
 static int count_slowly(struct range *range, int *ret_n)
 {
 	leat_sleep(LEAT_MS);
@@ -1118,6 +1125,38 @@ TEST_SIM(ledgers_of_stages, 5)
 	ledgers_of(&(leat_stage_options){ .mode = LEAT_STAGE_SERIAL });
 	ledgers_of(&(leat_stage_options){ .mode = LEAT_STAGE_SERIAL, .buffer = 8 });
 	ledgers_of(&(leat_stage_options){ .mode = LEAT_STAGE_ORDERED, .workers = 3, .window = 3 });
+}
+
+static int latest(int *sum, int *n)
+{
+	*sum = *n;
+	return 0;
+}
+
+static int collect_now_and_then(struct log *log, int *item)
+{
+	leat_sleep((int64_t)leat_random(5) * LEAT_MS);
+	return collect(log, item);
+}
+
+/* In their order, also when there is a buffer. */
+TEST_BOTH(conflate_keeps_the_order, 20)
+{
+	struct range range = { 0, N };
+	struct log log = { 0 };
+	leat_ledger ledger;
+	leat_pipeline *p;
+	leat_flow(int) a, b;
+
+	CHECK_EQ(leat_pipeline_make(&p, .live = 32), 0);
+	leat_pipeline_source(p, &a, &range, count_at_times, .name = "count");
+	leat_pipeline_conflate(p, a, &b, latest, .name = "latest", .buffer = 8,
+			       .on_error = LEAT_ERROR_STOP);
+	leat_pipeline_sink_with(p, b, &log, collect_now_and_then, SERIAL("collect"));
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	end(p, &ledger);
+	CHECK(is_sorted(&log));
+	CHECK_EQ(log.item[log.n - 1], N - 1);
 }
 
 /* Each option that is bad is named. */
