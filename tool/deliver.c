@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <leat/leat.h>
@@ -171,6 +173,14 @@ int deliver_lines(struct deliver *d, struct job *job, bool is_err)
 	return r == -EPIPE && is_err ? 0 : r;
 }
 
+/* As a shell takes it, for free(3): the script of --shell, the words of another; NULL: there is none. */
+static char *command_of(const struct deliver *d, const struct job *job)
+{
+	if (!job->args) /* its record was refused */
+		return NULL;
+	return d->o->shell ? strdup(job->args[0]) : quote_command((const char *const *)job->args);
+}
+
 static int log_job(struct deliver *d, const struct job *job)
 {
 	struct joblog_entry entry = {
@@ -179,7 +189,7 @@ static int log_job(struct deliver *d, const struct job *job)
 		.received = capture_size(&job->out), .exitval = job->code < 0 ? 0 : job->code,
 		.signal = job->signal,
 	};
-	char *command = quote_command((const char *const *)job->args), *line;
+	char *command = command_of(d, job), *line;
 	size_t n;
 	int r;
 

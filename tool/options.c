@@ -65,6 +65,8 @@ static const struct option_text {
 
 enum { NTEXTS = sizeof(texts) / sizeof(texts[0]) };
 
+#define DELAY_MAX (24 * 3600 * LEAT_S)	/* what a leat_bucket takes */
+
 /* What getopt_long(3) returns for texts[i]. */
 enum { FIRST = 256 };
 
@@ -274,6 +276,8 @@ static int check_together(const struct map_options *o)
 		REFUSE("--line-buffer and --keep-order: give one of them");
 	if (o->line_buffer && o->results)
 		REFUSE("--line-buffer and --results: give one of them");
+	if (o->delay > DELAY_MAX || o->retry_delay > DELAY_MAX)
+		REFUSE("--delay and --retry-delay: give 1d at most");
 	if (o->rate_key && o->rate.per_second == 0)
 		REFUSE("--rate-key is for --rate");
 	if (!o->journal && (o->resume || o->resume_failed))

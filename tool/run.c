@@ -185,6 +185,7 @@ static int run_in_slot(struct run *run)
 {
 	const struct map_options *o = run->m->o;
 	struct job *job = run->job;
+	int64_t pause = o->retry_delay > 0 ? o->retry_delay : 1;
 	struct template_values values = { .records = job->records, .nrecords = job->nrecords,
 					  .seq = job->seq, .slot = run->slot->number };
 	int r = template_expand(run->m->command, &values, &job->args, job->why, sizeof(job->why));
@@ -204,8 +205,8 @@ static int run_in_slot(struct run *run)
 		job->out.bytes[job->out.n++] = '\n'; /* in place of the 0 */
 		return 0;
 	}
-	r = leat_retry(LEAT_RETRY_OPTIONS(.attempts = o->retries + 1, .backoff = o->retry_delay,
-					  .backoff_max = 64 * o->retry_delay,
+	r = leat_retry(LEAT_RETRY_OPTIONS(.attempts = o->retries + 1,
+					  .backoff = pause, .backoff_max = 64 * pause,
 					  .retryable = is_again), attempt, run);
 	return r == -ECANCELED ? r : run->error;
 }

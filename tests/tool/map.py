@@ -199,6 +199,8 @@ def test_options_that_are_refused():
             (["--timeout", "-1", "--", "echo"], "--timeout -1: "),
             (["--halt", "never,fail=1", "--", "echo"], "--halt never,fail=1: "),
             (["--window", "0", "--", "echo"], "--window 0: "),
+            (["--delay", "2d", "--", "echo"], "give 1d at most"),
+            (["--retry-delay", "100000d", "--", "echo"], "give 1d at most"),
             (["--max-record", "x", "--", "echo"], "--max-record x: "),
             (["--retry-on", "300", "--", "echo"], "--retry-on 300: "),
             (["--timeout"], "--timeout lacks its argument"),
@@ -227,6 +229,11 @@ def test_retry():
     same((done.status, done.out), (1, b"try 0\ntry 1\ntry 2\ntry 2\n"), done)
     same([read(f"n{i}") for i in range(4)], [b"1\n", b"2\n", b"3\n", b"3\n"])
     same(len(read("log").splitlines()), 5)
+
+
+def test_retry_without_a_pause():
+    done = leat("--retry", "50", "--retry-delay", "0", "--", "sh", "-c", "echo x >> n; false", feed="a\n")
+    same((done.status, done.err, read("n")), (1, b"", b"x\n" * 51), done)
 
 
 def test_retry_only_on_some():
@@ -273,6 +280,19 @@ def test_joblog():
          [("1", ":", "2", "0", "0", "sh -c 'echo $1; exit $1' 'a b' 0"),
           ("2", ":", "2", "3", "0", "sh -c 'echo $1; exit $1' 'a b' 3")])
     same(stat.S_IMODE(os.stat("log").st_mode), 0o600)
+
+
+def test_joblog_of_a_record_that_is_refused():
+    done = leat("--joblog", "log", "--max-record", "5", "--", "echo", feed="a\nmuch longer\nb\n")
+    same((done.status, sorted(done.out.split())), (1, [b"a", b"b"]), done)
+    rows = sorted(line.split("\t") for line in read("log").decode().splitlines()[1:])
+    same([(row[0], row[6], row[8]) for row in rows],
+         [("1", "0", "echo a"), ("2", "1", ""), ("3", "0", "echo b")])
+
+
+def test_joblog_has_the_script_of_a_shell():
+    leat("--joblog", "log", "--shell", "--", "echo {} | cat", feed="a b\n")
+    same(read("log").decode().splitlines()[1].split("\t")[8], "echo 'a b' | cat")
 
 
 def test_nice():
