@@ -175,8 +175,8 @@ def cancel_everywhere(lines):
 
 JUDGES = {judge.__name__: judge for judge in (
     worker_pool, pipeline, fan_out_fan_in, semaphore, pool, thumbnails, merge_logs, rate_limit,
-    breaker, retry, singleflight, adaptive, parallel_loops, cancel_everywhere, connection_pool, api_client,
-    checksums)}
+    breaker, retry, singleflight, adaptive, parallel_loops, cancel_everywhere, connection_pool,
+    api_client, checksums)}
 COMMAND = sys.argv[2:]
 seed_now = 0  # 0: on real threads
 
