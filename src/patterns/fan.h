@@ -65,9 +65,9 @@ enum { LEAT__FAN_HEAD = 16 };
 	char name[LEAT__FAN_HEAD + LEAT_FAN_ITEM_MAX] __attribute__((aligned(16)))
 
 /* What the user's functions see of it. */
-static inline void *leat__fan_body(const struct leat_fan *f, const void *item)
+static inline void *leat__fan_body(const struct leat_fan *f, void *item)
 {
-	return (char *)(uintptr_t)item + f->head;
+	return (char *)item + f->head;
 }
 
 /*

@@ -17,7 +17,7 @@ int leat__fan_balance(struct leat_fan *f)
 	return r;
 }
 
-static int copy_to(struct leat_fan *f, size_t i, const void *item)
+static int copy_to(struct leat_fan *f, size_t i, void *item)
 {
 	int r = 0;
 	LEAT__FAN_ITEM(copy);
