@@ -84,6 +84,8 @@ typedef struct leat_stage_options {
 	const leat_retry_options *retry; /* before an error counts; copied; NULL: no retry */
 	leat_bucket *rate;	/* a token for each item; outlives the pipeline; NULL: no limit */
 	size_t window;		/* ordered: items that may wait for an earlier one; > 0 */
+	/* An ordered flat function: what it may emit before its item's turn; then it waits; > 0. */
+	size_t ahead;
 	int64_t gap_after;	/* ordered: ns, how long they wait; 0: as long as it takes */
 	void (*gap)(void *out);	/* what is handed on then in its place; must be given with it */
 	uint64_t (*key)(const void *item); /* keyed */
@@ -115,7 +117,8 @@ typedef struct leat_stage_options {
  * leat_pipeline_map(p, flow, ret_flow, fn, options...): int fn(In *in, Out *ret_out); 0; LEAT_SKIP:
  * hand nothing on; or an error.
  * leat_pipeline_flat(p, flow, ret_flow, fn, options...): int fn(In *in, leat_emitter(Out) emitter)
- * hands on any number by leat_emit.  Not ordered.
+ * hands on any number by leat_emit.  Ordered, what one item becomes is handed on together: at once
+ * when all items before it are through, and till then it is kept, in memory for window x ahead.
  * leat_pipeline_batch(p, flow, ret_flow, options...): Out is a struct that begins with
  * T *item; size_t n; the array is valid until what is made of the batch has ended.
  * leat_pipeline_reduce(p, flow, ret_flow, init, fn, options...): int fn(Acc *acc, In *in) adds up

@@ -229,6 +229,8 @@ void leat__window_free(struct leat_stage *s);
 int leat__window_start(struct leat_stage *s);
 /* Item seq has become out; NULL: nothing.  Waits while the window is full. */
 void leat__window_put(struct leat__stage_worker *w, uint64_t seq, struct leat__env *out);
+/* Item seq, which is being worked on, has become out as well.  As leat__stage_try_hand_on. */
+int leat__window_emit(struct leat__stage_worker *w, uint64_t seq, struct leat__env *out);
 /* Something has changed that the watcher or those who wait for room look at. */
 void leat__window_wake(struct leat_stage *s);
 void leat__window_drain(struct leat_stage *s);

@@ -24,10 +24,16 @@ static int check_mode(const leat_stage_options *o)
 	      o->workers);
 	STAGE(o->mode > LEAT_STAGE_SERIAL || o->workers == 0 || o->workers == 1,
 	      "workers is %d, but it is serial", o->workers);
-	STAGE(!ordered || o->kind == LEAT__MAP, "mode is ordered (%d), which only a map can be",
-	      (int)o->mode);
+	STAGE(!ordered || o->kind == LEAT__MAP || o->kind == LEAT__FLAT,
+	      "mode is ordered (%d), which only a map or a flat function can be", (int)o->mode);
 	STAGE(!ordered || o->window > 0, "window is %zu; ordered it must be > 0", o->window);
 	STAGE(ordered || o->window == 0, "window is %zu, but it is not ordered", o->window);
+	STAGE((ordered && o->kind == LEAT__FLAT) == (o->ahead > 0),
+	      "ahead is %zu; it must be > 0 for a flat function in order, and 0 for others", o->ahead);
+	STAGE(o->ahead == 0 || o->window <= SIZE_MAX / 4096 / o->ahead,
+	      "ahead is %zu; that is more than memory", o->ahead);
+	STAGE(o->gap_after == 0 || o->kind == LEAT__MAP, "gap_after is %lld ns; it is for maps",
+	      (long long)o->gap_after);
 	STAGE(o->gap_after >= 0 && (ordered || o->gap_after == 0),
 	      "gap_after is %lld ns; it must be >= 0, and 0 unless ordered", (long long)o->gap_after);
 	STAGE((o->gap_after > 0) == (o->gap != NULL), "gap_after is %lld, gap %s given",

@@ -8,12 +8,14 @@
 struct leat_emitter_raw {
 	struct leat__stage_worker *worker;
 	struct leat__token *token;
+	uint64_t seq;		/* ordered: of the item */
 };
 
 /* What a user's function is called with. */
 struct call {
 	struct leat__stage_worker *worker;
 	struct leat__env *in, *out;
+	uint64_t seq;		/* ordered: of the item */
 };
 
 enum leat__end leat__stopped_end(struct leat_pipeline *p)
@@ -170,7 +172,8 @@ int leat_emit_item(leat_emitter_raw *emitter, const void *item)
 	out->token = emitter->token;
 	memcpy(out->item, item, s->o.out_size);
 	leat__token_ref(out->token);
-	r = leat__stage_try_hand_on(emitter->worker, out);
+	r = s->window ? leat__window_emit(emitter->worker, emitter->seq, out)
+		      : leat__stage_try_hand_on(emitter->worker, out);
 	/* The function has the token, too, so this is not its end. */
 	if (r < 0)
 		leat__token_end(&emitter->worker->ends, out->token, leat__unsent_end(s->p, r));
@@ -211,7 +214,7 @@ static int call_fn(void *arg)
 	struct call *c = arg;
 	struct leat__stage_worker *w = c->worker;
 	const leat_stage_options *o = &w->stage->o;
-	leat_emitter_raw emitter = { w, c->in->token };
+	leat_emitter_raw emitter = { w, c->in->token, c->seq };
 
 	switch (o->kind) {
 	case LEAT__MAP:
@@ -276,7 +279,7 @@ static bool has_out(struct leat__stage_worker *w, struct leat__env *in, struct l
 static void do_item(struct leat__stage_worker *w, struct leat__env *in, uint64_t seq)
 {
 	struct leat_stage *s = w->stage;
-	struct call call = { .worker = w, .in = in };
+	struct call call = { .worker = w, .in = in, .seq = seq };
 	bool made = false;
 	int64_t begin;
 	int r;

@@ -6,6 +6,11 @@
  * the next slot in order is full hands on from there, one task at a time.  A worker waits only
  * if its item's number is beyond the window.
  *
+ * A flat function emits into its item's slot, which has place for ahead values.  When these are
+ * full it waits for its turn: all before it have been handed on, and nobody else hands on.  Then it
+ * hands on itself, first what is in the slot; so the first in order never waits for another, and
+ * the window needs no more memory than it was made with.
+ *
  * With gap_after a watcher (one more task) puts a marker into the slot of the next item when that
  * has been the next for so long; when the item itself comes, its number has gone by: it is late.
  */
@@ -19,7 +24,8 @@ enum state { EMPTY, MADE, NOTHING, GAP };
 
 struct slot {
 	int state;		/* (W) enum state */
-	struct leat__env env;	/* (W) with out_size bytes */
+	size_t n;		/* (W) of a flat function: values */
+	struct leat__env env;	/* (W) with out_size bytes; of a flat function, ahead of them */
 };
 
 struct leat__window {
@@ -38,9 +44,20 @@ static struct slot *slot_of(struct leat_stage *s, uint64_t seq)
 	return (struct slot *)(s->window->slots + seq % s->o.window * s->window->stride);
 }
 
+static size_t env_size(const struct leat_stage *s)
+{
+	return (sizeof(struct leat__env) + s->o.out_size + 15) & ~(size_t)15;
+}
+
+static struct leat__env *value_of(struct leat_stage *s, struct slot *slot, size_t i)
+{
+	return (struct leat__env *)((char *)&slot->env + i * env_size(s));
+}
+
 int leat__window_create(struct leat_stage *s)
 {
-	size_t stride = (sizeof(struct slot) + s->o.out_size + 15) & ~(size_t)15;
+	size_t values = s->o.ahead > 0 ? s->o.ahead : 1;
+	size_t stride = sizeof(struct slot) + values * env_size(s);
 	size_t bytes = sizeof(struct leat__window) + s->o.window * stride;
 	struct leat__window *w = leat_alloc(bytes);
 
@@ -59,6 +76,21 @@ void leat__window_free(struct leat_stage *s)
 		leat_free(s->window, s->window->bytes);
 }
 
+/* Under the lock, which is free meanwhile: what a flat function has put into its slot. */
+static void send_values(struct leat__stage_worker *w, struct slot *slot)
+{
+	struct leat_stage *s = w->stage;
+	LEAT__ENV(out);
+
+	for (size_t i = 0; i < slot->n; i++) {
+		memcpy(out, value_of(s, slot, i), sizeof(*out) + s->o.out_size);
+		leat_mutex_unlock(&s->window->lock);
+		(void)leat__stage_send(w, out);
+		leat_mutex_lock(&s->window->lock);
+	}
+	slot->n = 0;
+}
+
 /* Under the lock, which is free while an item is handed on. */
 static void hand_on(struct leat__stage_worker *w)
 {
@@ -71,6 +103,7 @@ static void hand_on(struct leat__stage_worker *w)
 
 	win->handing_on = true;
 	while ((slot = slot_of(s, win->next))->state != EMPTY) {
+		send_values(w, slot);
 		state = (enum state)slot->state;
 		memcpy(out, &slot->env, sizeof(*out) + s->o.out_size);
 		slot->state = EMPTY;
@@ -89,6 +122,13 @@ static void hand_on(struct leat__stage_worker *w)
 		}
 	}
 	win->handing_on = false;
+	if (s->o.ahead > 0)
+		leat_cond_broadcast(&win->room); /* it may be the turn of one that waits */
+}
+
+static bool is_turn(const struct leat__window *win, uint64_t seq)
+{
+	return seq == win->next && !win->handing_on;
 }
 
 /* Under the lock: waits until the window has a place for seq, or has gone by; false: stopped. */
@@ -148,6 +188,56 @@ void leat__window_put(struct leat__stage_worker *w, uint64_t seq, struct leat__e
 	if (!win->handing_on)
 		hand_on(w);
 	leat_mutex_unlock(&win->lock);
+}
+
+/* Under the lock: whether item seq has place for one more value, or its turn. */
+static bool may_emit(struct leat_stage *s, uint64_t seq)
+{
+	struct leat__window *win = s->window;
+
+	return is_turn(win, seq) || ((int64_t)(seq - win->next) < (int64_t)s->o.window &&
+				     slot_of(s, seq)->n < s->o.ahead);
+}
+
+/* Under the lock, which is free meanwhile: it is the turn of the item that emits. */
+static int emit_now(struct leat__stage_worker *w, struct slot *slot, struct leat__env *out)
+{
+	struct leat__window *win = w->stage->window;
+	int r;
+
+	win->handing_on = true;
+	send_values(w, slot);
+	leat_mutex_unlock(&win->lock);
+	r = leat__stage_try_hand_on(w, out);
+	leat_mutex_lock(&win->lock);
+	win->handing_on = false;
+	return r;
+}
+
+int leat__window_emit(struct leat__stage_worker *w, uint64_t seq, struct leat__env *out)
+{
+	struct leat_stage *s = w->stage;
+	struct leat__window *win = s->window;
+	struct slot *slot = slot_of(s, seq);
+	bool waits;
+	int r = 0;
+
+	leat_mutex_lock(&win->lock);
+	waits = !may_emit(s, seq);
+	if (waits)
+		leat__meter_enter(&w->meter, LEAT_STAGE_BLOCKED);
+	while (r == 0 && !may_emit(s, seq) && leat__pipeline_how(s->p) < LEAT__ENOUGH)
+		r = leat_cond_wait(&win->room, &win->lock);
+	if (waits)
+		leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
+	if (r < 0 || !may_emit(s, seq))
+		r = r < 0 ? r : LEAT_ECLOSED;
+	else if (is_turn(win, seq))
+		r = emit_now(w, slot, out);
+	else
+		memcpy(value_of(s, slot, slot->n++), out, sizeof(*out) + s->o.out_size);
+	leat_mutex_unlock(&win->lock);
+	return r;
 }
 
 void leat__window_wake(struct leat_stage *s)
@@ -237,6 +327,9 @@ void leat__window_drain(struct leat_stage *s)
 	for (size_t i = 0; i < s->o.window; i++) {
 		struct slot *slot = slot_of(s, i);
 
+		for (size_t k = 0; k < slot->n; k++)
+			leat__flow_drop(s->out, &s->p->rest, value_of(s, slot, k), end);
+		slot->n = 0;
 		if (slot->state == MADE || slot->state == GAP)
 			leat__flow_drop(s->out, &s->p->rest, &slot->env, end);
 		if (slot->state == MADE) {

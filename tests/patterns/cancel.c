@@ -21,7 +21,7 @@ struct fixture {
 	enum leat_pool_order order;
 	enum leat_overflow overflow;
 	const leat_stage_options *stage;
-	bool batch, flat;
+	bool batch, flat, ordered;
 	int kind;		/* of fan */
 	int shape;		/* of a pipeline */
 };
@@ -252,8 +252,10 @@ static int pipeline_scenario(struct fixture *f)
 		b = c;
 	}
 	if (f->flat) {
-		leat_pipeline_flat(p, b, &c, twice, .name = "twice", .mode = LEAT_STAGE_PARALLEL,
-				   .workers = 2, .on_error = LEAT_ERROR_STOP, DROP);
+		leat_pipeline_flat(p, b, &c, twice, .name = "twice", .workers = 2,
+				   .mode = f->ordered ? LEAT_STAGE_ORDERED : LEAT_STAGE_PARALLEL,
+				   .window = f->ordered ? 2 : 0, .ahead = f->ordered ? 1 : 0,
+				   .on_error = LEAT_ERROR_STOP, DROP);
 		b = c;
 	}
 	leat_pipeline_sink(p, b, use_box, .name = "use", .mode = LEAT_STAGE_SERIAL,
@@ -283,6 +285,7 @@ TEST_PLAIN(pipelines)
 				 .retry = LEAT_RETRY_OPTIONS(.attempts = 2, .backoff = LEAT_MS)) },
 		{ .stage = STAGE(.mode = LEAT_STAGE_PARALLEL, .workers = 2), .batch = true },
 		{ .stage = STAGE(.mode = LEAT_STAGE_SERIAL), .flat = true },
+		{ .stage = STAGE(.mode = LEAT_STAGE_SERIAL), .flat = true, .ordered = true },
 		{ .stage = STAGE(.mode = LEAT_STAGE_ORDERED, .workers = 2, .window = 3),
 		  .batch = true, .flat = true },
 	};

@@ -383,6 +383,98 @@ TEST_BOTH(flat_hands_on_any_number, 20)
 	CHECK_EQ(ledger.dropped[LEAT_DROPPED_FILTERED], 30);
 }
 
+/* Each item's values one after the other, in the order of the items; so many at once. */
+static int repeat_slowly(int *n, leat_emitter(int) out)
+{
+	int r = 0;
+
+	gauge_enter(&gauge);
+	for (int i = 0; i < *n % 8 && r == 0; i++) {
+		if (leat_random(2))
+			leat_sleep((int64_t)leat_random(20) * LEAT_US);
+		r = leat_emit(out, *n * 10 + i);
+	}
+	gauge_leave(&gauge);
+	return r;
+}
+
+static void repeat_in_order(size_t ahead, struct log *log)
+{
+	struct range range = { 0, 160 };
+	leat_ledger ledger;
+	leat_pipeline *p;
+	leat_flow(int) a, b;
+	int n = 0;
+
+	gauge = (struct gauge){ 0 };
+	CHECK_EQ(leat_pipeline_make(&p, .live = 16), 0);
+	leat_pipeline_source(p, &a, &range, count, .name = "count");
+	leat_pipeline_flat(p, a, &b, repeat_slowly, ORDERED("repeat", 4, 5), .ahead = ahead,
+			   .buffer = 3);
+	leat_pipeline_sink_with(p, b, log, collect, SERIAL("collect"));
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	end(p, &ledger);
+	CHECK_EQ(ledger.out, 140);
+	CHECK_EQ(ledger.dropped[LEAT_DROPPED_FILTERED], 20);
+	for (int i = 0; i < 160; i++)
+		for (int k = 0; k < i % 8; k++)
+			CHECK_EQ(log->item[n++], i * 10 + k);
+	CHECK_EQ(log->n, n);
+	CHECK(gauge.most > 1 && gauge.most <= 4);
+}
+
+TEST_BOTH(flat_in_order, 20)
+{
+	struct log log = { 0 };
+
+	repeat_in_order(10, &log);
+}
+
+/* Less place than values: it waits for its turn, and the first one never does. */
+TEST_BOTH(flat_in_order_waits_for_its_turn, 20)
+{
+	struct log log = { 0 };
+
+	repeat_in_order(1, &log);
+}
+
+/* The first one sleeps; how much the others have emitted meanwhile is what ahead says. */
+static atomic_int emitted;
+
+static int emit_four(int *n, leat_emitter(int) out)
+{
+	int r = *n == 0 ? leat_sleep(LEAT_S) : 0;
+
+	for (int i = 0; i < 4 && r == 0; i++) {
+		r = leat_emit(out, *n);
+		atomic_fetch_add(&emitted, 1);
+	}
+	return r;
+}
+
+TEST_SIM(ahead_bounds_what_is_kept, 5)
+{
+	struct range range = { 0, 20 };
+	struct log log = { 0 };
+	leat_pipeline *p;
+	leat_flow(int) a, b;
+
+	atomic_store(&emitted, 0);
+	CHECK_EQ(leat_pipeline_make(&p, .live = 16), 0);
+	leat_pipeline_source(p, &a, &range, count, .name = "count");
+	leat_pipeline_flat(p, a, &b, emit_four, ORDERED("four", 4, 4), .ahead = 3);
+	leat_pipeline_sink_with(p, b, &log, collect, SERIAL("collect"));
+	CHECK_EQ(leat_pipeline_start(p), 0);
+	leat_sleep(LEAT_S / 2);
+	/* Three others are at work; each has emitted three, and waits with the fourth. */
+	CHECK_EQ(emitted, 9);
+	CHECK_EQ(leat_pipeline_wait(p), 0);
+	leat_pipeline_destroy(p, NULL);
+	CHECK_EQ(emitted, 80);
+	CHECK_EQ(log.n, 80);
+	CHECK(is_sorted(&log));
+}
+
 static int odd(int *n, int *ret_n)
 {
 	*ret_n = *n;
@@ -1200,6 +1292,12 @@ TEST_WITH(bad_options_of_a_stage, .log = log_line)
 	refused_stage("window is 0", MAP_OF(ORDERED("it", 2, 0)));
 	refused_stage("window is 2", MAP_OF(SERIAL("it"), .window = 2));
 	refused_stage("gap_after is 1", MAP_OF(SERIAL("it"), .gap_after = 1));
+	refused_stage("ahead is 2; it must be > 0 for a flat", MAP_OF(ORDERED("it", 2, 2), .ahead = 2));
+	refused_stage("ahead is 0; it must be > 0 for a flat",
+		      &(leat_stage_options){ .kind = LEAT__FLAT, ORDERED("it", 2, 2) });
+	refused_stage("gap_after is 1 ns; it is for maps",
+		      &(leat_stage_options){ .kind = LEAT__FLAT, ORDERED("it", 2, 2), .ahead = 1,
+					     .gap_after = 1 });
 	refused_stage("gap is not given", MAP_OF(ORDERED("it", 2, 2), .gap_after = 1));
 	refused_stage("key must be given",
 		      MAP_OF(.name = "it", .mode = LEAT_STAGE_KEYED, .workers = 1));

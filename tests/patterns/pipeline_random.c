@@ -237,16 +237,19 @@ static void add_map(leat_pipeline *p, struct shape *s, struct open_flow *f)
 
 static void add_flat(leat_pipeline *p, struct shape *s, struct open_flow *f)
 {
-	enum leat_stage_mode mode = leat_random(2) ? LEAT_STAGE_SERIAL : LEAT_STAGE_PARALLEL;
+	enum leat_stage_mode mode = (enum leat_stage_mode)(1 + leat_random(3));
+	bool ordered = mode == LEAT_STAGE_ORDERED;
 	struct stage *st = new_stage(s);
 	leat_flow(struct box) in = f->flow;
 
 	st->workers = mode == LEAT_STAGE_SERIAL ? 1 : 1 + (int)leat_random(4);
-	f->in_order &= mode == LEAT_STAGE_SERIAL;
-	f->key_order &= mode == LEAT_STAGE_SERIAL;
+	f->in_order &= mode == LEAT_STAGE_SERIAL || ordered;
+	f->key_order &= mode == LEAT_STAGE_SERIAL || ordered;
 	leat_pipeline_flat_with(p, in, &f->flow, st, multiply, .name = "flat", .mode = mode,
 				.workers = st->workers, .buffer = random_buffer(),
-				.on_error = random_on_error(), DROP);
+				.on_error = random_on_error(),
+				.window = ordered ? 1 + (size_t)leat_random(6) : 0,
+				.ahead = ordered ? 1 + (size_t)leat_random(3) : 0, DROP);
 }
 
 static void add_batch(leat_pipeline *p, struct shape *s, struct open_flow *f)

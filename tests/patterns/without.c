@@ -184,6 +184,7 @@ int __wrap_leat_pipeline_add(leat_pipeline *pipeline, leat_flow_raw *in, leat_fl
 	WITHOUT("stage.retry", o.retry = NULL);
 	WITHOUT("stage.rate", o.rate = NULL);
 	WITHOUT("stage.window", o.window = o.window ? MANY : 0);
+	WITHOUT("stage.ahead", o.ahead = o.ahead ? 100 : 0);
 	WITHOUT("stage.gap_after", o.gap_after = 0, o.gap = NULL);
 	WITHOUT("stage.gap", o.gap = o.gap ? ignore_item : NULL);
 	WITHOUT("stage.key", o.key = o.key ? itself : NULL);
