@@ -51,5 +51,10 @@ try "run in C++" ./cpp_program
 try "run in C, static" sh -c 'env -u LD_LIBRARY_PATH ./static_program | diff - expected'
 try "the program needs libleat.so.0" sh -c 'ldd c_program | grep "libleat.so.0 => $1"' sh "$prefix"
 
+try "the program runs" sh -c 'env -u LD_LIBRARY_PATH "$1/bin/leat" --version | grep "^leat [0-9]"' sh "$prefix"
+for page in leat leat-map; do
+	try "the manual has $page(1)" test -s "$prefix/share/man/man1/$page.1"
+done
+
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
