@@ -1,5 +1,5 @@
 /*
- * The same with connectors/http: a task for each connection, which makes one request after the other.
+ * The same with connectors/http: a task for each connection, which makes one request after another.
  *
  * usage: http-leat URL CONNECTIONS REQUESTS
  */

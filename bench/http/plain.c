@@ -36,7 +36,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *k
 	(void)user;
 	if (what == CURL_POLL_REMOVE)
 		return epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL);
-	event.events = (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
+	event.events = (what & CURL_POLL_IN ? EPOLLIN : 0u) |
+		       (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
 	curl_multi_assign(multi, fd, &epoll);
 	return epoll_ctl(epoll, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
 }
@@ -100,11 +101,14 @@ static void turn(void)
 		timer = -1;
 		curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running);
 	}
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i++) {
+		unsigned got = events[i].events;
+
 		curl_multi_socket_action(multi, events[i].data.fd,
-					 (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
-						 (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0),
+					 (got & EPOLLIN ? CURL_CSELECT_IN : 0) |
+						 (got & EPOLLOUT ? CURL_CSELECT_OUT : 0),
 					 &running);
+	}
 }
 
 static void run(const char *url, int connections, long requests)
