@@ -22,6 +22,7 @@
 
 #include "curl.h"
 #include "http.h"
+#include "request.h"
 
 enum {
 	HTTP_HOST_BUCKETS = 256,
@@ -109,14 +110,6 @@ int http_driver_start(struct http_client *client);
 /* Adds t to libcurl's.  In the driver's scope, as all that follows. */
 int http_driver_add(struct http_transfer *t);
 void http_driver_remove(struct http_transfer *t);
-
-/* request.c */
-/* What is wrong with it, a static text; or NULL. */
-const char *http_request_problem(const struct http_request *request);
-/* Whether it may be done twice as well (RFC 9110, 9.2.2). */
-bool http_method_is_idempotent(const char *method);
-/* Whether "Name: value" is of this name, in whatever case. */
-bool http_header_is(const char *header, const char *name);
 
 /* host.c */
 /* Of url, into *ret_host (0), or an error: -ENOMEM, -EINVAL and *why a static text. */

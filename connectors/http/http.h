@@ -110,6 +110,12 @@ int http_request(http_client *client, const struct http_request *request,
 void http_response_release(struct http_response *response);
 
 /*
+ * What is wrong with the method or the headers, a static text; NULL: nothing.  http_request looks,
+ * too; this is for who wants to know before.  Never blocks.
+ */
+const char *http_request_problem(const struct http_request *request);
+
+/*
  * A Retry-After field: seconds, or a date in one of the three forms of RFC 9110, 5.6.7.  date: the
  * response's Date field, with which a date in value is compared, so that the clocks of client and
  * server need not agree; NULL, or no date: with now, in seconds since 1970.  ns from then on, 0 for

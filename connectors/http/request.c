@@ -1,8 +1,10 @@
 /* What a request may be: nothing that would let its parts say more than they should. */
+#include "request.h"
+
 #include <string.h>
 #include <strings.h>
 
-#include "client.h"
+#include "http.h"
 
 /* RFC 9110, 5.6.2 */
 static bool is_token_char(char c)
