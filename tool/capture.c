@@ -117,6 +117,13 @@ int capture_read(struct capture *c, int pipe, size_t max)
 	return 1;
 }
 
+int capture_take(struct capture *c, char *bytes, size_t n)
+{
+	capture_reset(c);
+	*c = (struct capture){ .bytes = bytes, .n = n, .size = n };
+	return n > CAPTURE_IN_MEMORY ? spill(c) : 0;
+}
+
 uint64_t capture_size(const struct capture *c)
 {
 	return c->in_file + c->n;

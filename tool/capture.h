@@ -26,6 +26,12 @@ struct capture {
  */
 int capture_read(struct capture *c, int pipe, size_t max);
 
+/*
+ * n bytes, which were made by malloc(3) and belong to it from now on, are all that is captured.
+ * 0 or an error of the file.
+ */
+int capture_take(struct capture *c, char *bytes, size_t n);
+
 /* Of all that was captured. */
 uint64_t capture_size(const struct capture *c);
 

@@ -21,6 +21,11 @@ static const char map_overview[] =
 	"  {#} job number  {%} slot               {.name} a field of a line of JSON\n"
 	"Without any of them the line is appended.  No shell sees it, unless --shell.\n"
 	"\n"
+	"With --http a value in URL is percent-encoded, unless URL begins with it.  The output is a\n"
+	"line of JSON for each response: seq, status, time, attempts, and body (or body_base64, if it\n"
+	"is no text).  A job fails if the status is 400 or more, or null: then there is an error in\n"
+	"place of a body.  --retry is for no response, 408, 425, 429, 5xx, and respects Retry-After.\n"
+	"\n"
 	"Exit status: 0 all jobs succeeded; 1-100 so many failed; 101 more; 255 it could not go on.\n"
 	"\n";
 

@@ -1,5 +1,6 @@
 #include "job.h"
 
+#include "http_job.h"
 #include "memory.h"
 
 struct job *job_create(uint64_t seq, const struct record *records, size_t n)
@@ -33,6 +34,7 @@ void job_free(struct job *job)
 		return;
 	capture_reset(&job->out);
 	capture_reset(&job->err);
+	http_job_free(job->request);
 	free(job->more_args);
 	free(job->args);
 	free(job);

@@ -19,6 +19,7 @@ struct job {
 	size_t nrecords;
 	/* Written by who runs it. */
 	char **args;		/* of the command; NULL: it did not come to that */
+	struct http_job *request; /* in place of a command (http_job.h); NULL: none */
 	char **more_args;	/* the same with the shell in front, if it has one; else NULL */
 	int attempts;
 	int code;		/* what it exited with; -1: a signal, or it did not run */

@@ -205,13 +205,18 @@ static int open_journal(struct map *m)
 	enum journal_resume resume = o->resume_failed ? JOURNAL_RESUME_FAILED
 				     : o->resume      ? JOURNAL_RESUME
 						      : JOURNAL_NEW;
+	const char **of_http = NULL;
+	size_t n = o->ncommand;
 	char why[512];
 	int r;
 
 	if (!o->journal)
 		return 0;
-	r = journal_open(&m->journal, o->journal, resume, o->resume_force, o->command, o->ncommand,
-			 why, sizeof(why));
+	if (o->http)
+		of_http = http_jobs_command(o, &n);
+	r = journal_open(&m->journal, o->journal, resume, o->resume_force,
+			 of_http ? of_http : o->command, n, why, sizeof(why));
+	free(of_http);
 	if (r < 0)
 		message("%s", why);
 	else
@@ -235,7 +240,7 @@ static int start_limits(struct map *m)
 	return r;
 }
 
-static int start(struct map *m)
+static int open_command(struct map *m)
 {
 	const struct map_options *o = m->o;
 	const char *why;
@@ -247,6 +252,16 @@ static int start(struct map *m)
 	}
 	if (!o->shell && !strchr(o->command[0], '{'))
 		m->program = file_in_path(o->command[0]);
+	return 0;
+}
+
+static int start(struct map *m)
+{
+	const struct map_options *o = m->o;
+	int r = o->http ? http_jobs_open(&m->http, o) : open_command(m);
+
+	if (r < 0)
+		return r;
 	slots_init(&m->slots, o->jobs.n);
 	r = start_limits(m);
 	if (r == 0)
@@ -305,6 +320,7 @@ static void end(struct map *m)
 		could_not_go_on(m, r);
 	}
 	slots_release(&m->slots);
+	http_jobs_close(m->http);
 	template_free(m->command);
 	free(m->program);
 }

@@ -19,6 +19,7 @@
 #include <leat/pipeline.h>
 
 #include "deliver.h"
+#include "http_job.h"
 #include "input.h"
 #include "options.h"
 #include "slots.h"
@@ -29,6 +30,7 @@ struct map {
 	struct input *input;
 	struct journal *journal; /* NULL: none */
 	struct template *command;
+	struct http_jobs *http;	/* in place of a command; NULL: none */
 	char *program;		/* the path of the command; NULL: looked for at each start */
 	struct slots slots;
 	struct deliver deliver;

@@ -30,11 +30,18 @@ static const struct option_text {
 	{ "block", 0, "SIZE", "bytes of a block (1M)" },
 	{ "", 0, NULL, "Command" },
 	{ "shell", 0, NULL, "by sh -c, with each {} quoted" },
-	{ "http", 0, "METHOD", "the command is a URL, which is asked for" },
-	{ "header", 0, "TEXT", "of HTTP: \"Name: value\"; again for more" },
-	{ "body", 0, "TEXT", "of HTTP ({}, for POST, PUT and PATCH)" },
 	{ "isolate", 0, NULL, "nothing that a job starts outlives it, whatever it does" },
 	{ "nice", 0, "N", "run jobs N nicer" },
+	{ "", 0, NULL, "HTTP" },
+	{ "http", 0, "METHOD", "the command is a URL, which is asked for" },
+	{ "header", 0, "TEXT", "\"Name: value\"; again for more" },
+	{ "body", 0, "TEXT", "of the request ({}, for POST, PUT and PATCH)" },
+	{ "per-host", 0, "N", "so many requests at once to one host" },
+	{ "follow", 0, NULL, "follow redirects, never from https to http" },
+	{ "max-response", 0, "SIZE", "a longer response fails its job (16M)" },
+	{ "retry-after-max", 0, "TIME", "do not retry where the server wants a longer pause (10m)" },
+	{ "ca-file", 0, "FILE", "trust these authorities, and no others" },
+	{ "insecure", 0, NULL, "do not verify who the server is" },
 	{ "", 0, NULL, "How many, how fast, how often" },
 	{ "jobs", 'j', "N", "so many at once; N%, +N: of, more than the cores; auto (100%)" },
 	{ "rate", 0, "RATE", "start no more than RATE, as 10/s, 600/m; 10/s:20 with bursts" },
@@ -111,14 +118,6 @@ static int take_command(struct parse *p, const struct option_text *t, const char
 
 	if (is(t, "shell"))
 		o->shell = true;
-	else if (is(t, "http"))
-		o->http = arg;
-	else if (is(t, "header")) {
-		o->headers = need_more(o->headers, (o->nheaders + 2) * sizeof(char *));
-		o->headers[o->nheaders++] = arg;
-		o->headers[o->nheaders] = NULL;
-	} else if (is(t, "body"))
-		o->body = arg;
 	else if (is(t, "isolate"))
 		o->isolate = true;
 	else if (is(t, "nice")) {
@@ -126,6 +125,38 @@ static int take_command(struct parse *p, const struct option_text *t, const char
 			return -EINVAL;
 		o->nice = (int)n;
 	} else
+		return 1;
+	return 0;
+}
+
+static int take_http(struct parse *p, const struct option_text *t, const char *arg)
+{
+	struct map_options *o = p->o;
+	int64_t n;
+
+	if (is(t, "http"))
+		o->http = arg;
+	else if (is(t, "header")) {
+		o->headers = need_more(o->headers, (o->nheaders + 2) * sizeof(char *));
+		o->headers[o->nheaders++] = arg;
+		o->headers[o->nheaders] = NULL;
+	} else if (is(t, "body"))
+		o->body = arg;
+	else if (is(t, "per-host")) {
+		if (units_int(arg, 1, 1 << 20, &n, &p->why) < 0)
+			return -EINVAL;
+		o->per_host = (int)n;
+	} else if (is(t, "follow"))
+		o->follow = true;
+	else if (is(t, "max-response"))
+		return units_size(arg, &o->max_response, &p->why);
+	else if (is(t, "retry-after-max"))
+		return units_duration(arg, &o->retry_after_max, &p->why);
+	else if (is(t, "ca-file"))
+		o->ca_file = arg;
+	else if (is(t, "insecure"))
+		o->insecure = true;
+	else
 		return 1;
 	return 0;
 }
@@ -214,7 +245,7 @@ static int take_state(struct parse *p, const struct option_text *t, const char *
 static int take(struct parse *p, const struct option_text *t, const char *arg)
 {
 	static int (*const takers[])(struct parse *, const struct option_text *, const char *) = {
-		take_input, take_command, take_limit, take_output, take_state,
+		take_input, take_command, take_http, take_limit, take_output, take_state,
 	};
 	int r = 1;
 
@@ -260,16 +291,36 @@ static const struct option_text *find(int c)
 		return -EINVAL;                                               \
 	} while (0)
 
+static bool has_all(const struct codes *codes)
+{
+	for (size_t i = 0; i < sizeof(codes->set); i++)
+		if (codes->set[i] != 0xff)
+			return false;
+	return true;
+}
+
+/* The first that is given, or NULL. */
+static const char *has_http_options(const struct map_options *o)
+{
+	return o->headers	 ? "--header"
+	       : o->body	 ? "--body"
+	       : o->per_host > 0 ? "--per-host"
+	       : o->ca_file	 ? "--ca-file"
+	       : o->insecure	 ? "--insecure"
+	       : o->follow	 ? "--follow"
+				 : NULL;
+}
+
 static int check_together(const struct map_options *o)
 {
 	if (o->ncommand == 0)
 		REFUSE("there is no command; try leat map -j4 -- gzip {}");
 	if (o->http && o->ncommand > 1)
 		REFUSE("--http has one URL, not %zu; quote it", o->ncommand);
-	if (!o->http && (o->headers || o->body))
-		REFUSE("--header and --body are for --http");
-	if (o->http && (o->shell || o->pipe || o->isolate || o->nice != 0))
-		REFUSE("--shell, --pipe, --isolate and --nice are not for --http");
+	if (!o->http && has_http_options(o))
+		REFUSE("%s is for --http", has_http_options(o));
+	if (o->http && (o->shell || o->pipe || o->isolate || o->nice != 0 || !has_all(&o->retry_on)))
+		REFUSE("--shell, --pipe, --isolate, --nice and --retry-on are not for --http");
 	if (o->pipe && o->per_job != 1)
 		REFUSE("-n is not for --pipe; see --block");
 	if (o->line_buffer && o->keep_order)
@@ -282,14 +333,15 @@ static int check_together(const struct map_options *o)
 		REFUSE("--rate-key is for --rate");
 	if (!o->journal && (o->resume || o->resume_failed))
 		REFUSE("--resume and --resume-failed are for --journal FILE");
-	if (o->block == 0 || o->record_max == 0)
-		REFUSE("--block and --max-record must be more than 0");
+	if (o->block == 0 || o->record_max == 0 || o->max_response == 0)
+		REFUSE("--block, --max-record and --max-response must be more than 0");
 	return 0;
 }
 
 static const struct map_options defaults = {
 	.delim = '\n', .per_job = 1, .record_max = 16 << 20, .block = 1 << 20,
-	.grace = 5 * LEAT_S, .retry_delay = LEAT_S,
+	.grace = 5 * LEAT_S, .retry_delay = LEAT_S, .max_response = 16 << 20,
+	.retry_after_max = 600 * LEAT_S,
 };
 
 int map_options_parse(struct map_options *o, int argc, char **argv)

@@ -20,6 +20,11 @@ struct map_options {
 	const char **headers;	/* of HTTP; nheaders of them */
 	size_t nheaders;
 	const char *body;
+	int per_host;		/* of HTTP: requests at once; 0: no limit */
+	const char *ca_file;
+	bool insecure, follow;
+	uint64_t max_response;	/* bytes */
+	int64_t retry_after_max; /* ns */
 	/* The input. */
 	const char *file;	/* NULL: stdin */
 	char delim;

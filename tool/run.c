@@ -98,6 +98,7 @@ static int run_script(const struct child_options *child, struct run *run)
 	return child_run(&with_shell, run->slot, run->job, args_of(run->job));
 }
 
+/* 0; why it could not be started or seen to its end. */
 static int run_child(struct run *run)
 {
 	struct map *m = run->m;
@@ -108,14 +109,21 @@ static int run_child(struct run *run)
 		.grace = o->grace, .nice = o->nice, .input = o->pipe ? job->records : NULL,
 		.captured = o->line_buffer ? captured : NULL, .arg = m,
 	};
+	int r = child_run(&child, run->slot, job, args_of(job));
+
+	return r == -ENOEXEC && !job->more_args ? run_script(&child, run) : r;
+}
+
+/* The same, when there are the resources for it. */
+static int run_once(struct run *run)
+{
+	struct map *m = run->m;
 	int r, tries = 0;
 
 	for (;;) {
-		capture_reset(&job->out);
-		capture_reset(&job->err);
-		r = child_run(&child, run->slot, job, args_of(job));
-		if (r == -ENOEXEC && !job->more_args)
-			r = run_script(&child, run);
+		capture_reset(&run->job->out);
+		capture_reset(&run->job->err);
+		r = m->http ? http_job_run(m->http, run->job) : run_child(run);
 		if (!is_shortage(r))
 			return r;
 		r = wait_for_resources(m, r, tries++);
@@ -163,7 +171,7 @@ static int attempt(struct run *run)
 	job->why[0] = '\0';
 	job->started = wall_us();
 	atomic_fetch_add_explicit(&m->started, 1, memory_order_relaxed);
-	r = run_child(run);
+	r = run_once(run);
 	if (r == -ECANCELED || r == -EPIPE)
 		return run->error = r;
 	if (r < 0)
@@ -172,6 +180,8 @@ static int attempt(struct run *run)
 		timed_out(m, job);
 	if (job->code == 0 || (r < 0 && r != -ENOSPC && r != -EIO))
 		return 0;
+	if (m->http)
+		return http_job_may_retry(job) ? AGAIN : 0;
 	return job->code < 0 ? (m->o->retry_on.signal ? AGAIN : 0)
 			     : codes_has(&m->o->retry_on, job->code) ? AGAIN : 0;
 }
@@ -188,7 +198,9 @@ static int run_in_slot(struct run *run)
 	int64_t pause = o->retry_delay > 0 ? o->retry_delay : 1;
 	struct template_values values = { .records = job->records, .nrecords = job->nrecords,
 					  .seq = job->seq, .slot = run->slot->number };
-	int r = template_expand(run->m->command, &values, &job->args, job->why, sizeof(job->why));
+	int r = run->m->http ? http_job_expand(run->m->http, &values, job)
+			     : template_expand(run->m->command, &values, &job->args, job->why,
+					       sizeof(job->why));
 
 	if (r == -ENOMEM)
 		die("out of memory");

@@ -288,12 +288,26 @@ bool template_has_fields(const struct template *t)
 	return t->has_fields;
 }
 
+bool template_has_places(const struct template *t)
+{
+	return t->has_places;
+}
+
+bool template_has_records(const struct template *t)
+{
+	for (size_t i = 0; i < t->nwords; i++)
+		if (t->words[i].of_record)
+			return true;
+	return false;
+}
+
 /* An expansion on its way. */
 struct expansion {
 	const struct template *t;
 	const struct template_values *values;
 	struct text text;	/* the arguments so far, with a separator between */
 	char separator;		/* 0: they are arguments, so no value may have a 0 */
+	bool url;
 	size_t nargs;
 	char *error;
 	size_t error_size;
@@ -328,10 +342,39 @@ static int refuse_zero(struct expansion *e, const struct piece *piece)
 	return -EINVAL;
 }
 
+/* RFC 3986, 2.1 and 2.3. */
+static int add_encoded(struct expansion *e, struct part value)
+{
+	struct text *text = &e->text;
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				    "0123456789-._~";
+	char code[4];
+
+	if (value.n > 0 && value.n <= 2 && memcmp(value.bytes, "..", value.n) == 0 &&
+	    !memchr(text->bytes, '?', text->n)) {
+		snprintf(e->error, e->error_size,
+			 "a value is . or .., which is no part of a URL's path");
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < value.n; i++) {
+		unsigned char c = (unsigned char)value.bytes[i];
+
+		if (c && strchr(plain, c)) {
+			text_add(text, &value.bytes[i], 1);
+		} else {
+			snprintf(code, sizeof(code), "%%%02X", c);
+			text_add(text, code, 3);
+		}
+	}
+	return 0;
+}
+
 /* A value, quoted if it must be. */
 static int add_value(struct expansion *e, const struct piece *piece, struct part value)
 {
-	if (e->separator == '\0' || e->t->quote) {
+	if (e->url && e->text.n > 0)
+		return add_encoded(e, value);
+	if (e->separator == '\0' || e->t->quote || e->url) {
 		if (value.n > 0 && memchr(value.bytes, '\0', value.n))
 			return refuse_zero(e, piece);
 	}
@@ -468,20 +511,37 @@ int template_expand(const struct template *t, const struct template_values *valu
 	return 0;
 }
 
-int template_expand_bytes(const struct template *t, const struct template_values *values,
-			  char **ret, size_t *ret_n, char *error, size_t error_size)
+static int expand_text(struct expansion *e, char **ret, size_t *ret_n)
 {
-	struct expansion e = { .t = t, .values = values, .separator = ' ', .error = error,
-			       .error_size = error_size };
 	size_t n;
-	int r = expand(&e);
+	int r = expand(e);
 
 	if (r)
 		return r;
-	n = e.text.n;
-	*ret = text_take(&e.text);
+	n = e->text.n;
+	*ret = text_take(&e->text);
 	if (!*ret)
 		return -ENOMEM;
 	*ret_n = n;
 	return 0;
+}
+
+int template_expand_bytes(const struct template *t, const struct template_values *values,
+			  char separator, char **ret, size_t *ret_n, char *error,
+			  size_t error_size)
+{
+	struct expansion e = { .t = t, .values = values, .separator = separator, .error = error,
+			       .error_size = error_size };
+
+	return expand_text(&e, ret, ret_n);
+}
+
+int template_expand_url(const struct template *t, const struct template_values *values, char **ret,
+			char *error, size_t error_size)
+{
+	struct expansion e = { .t = t, .values = values, .separator = ' ', .url = true,
+			       .error = error, .error_size = error_size };
+	size_t n;
+
+	return expand_text(&e, ret, &n);
 }

@@ -48,6 +48,10 @@ void template_free(struct template *t);
 /* Whether it has {.field}: then each record must be JSON. */
 bool template_has_fields(const struct template *t);
 
+/* Whether it has any place; any of a record. */
+bool template_has_places(const struct template *t);
+bool template_has_records(const struct template *t);
+
 /*
  * *ret_args: arguments, ends with NULL, all in one block, to be given to free(3); with quote it is
  * one.  0; -ENOMEM; -EINVAL: a value has a 0 byte, or a record is no JSON or lacks a field, and
@@ -57,10 +61,19 @@ int template_expand(const struct template *t, const struct template_values *valu
 		    char ***ret_args, char *error, size_t error_size);
 
 /*
- * The same for what is no command, as the body of a request: the arguments joined by spaces, all
+ * The same for what is no command, as the body of a request: the arguments joined by separator, all
  * bytes as they are; ret_n of them, to be given to free(3).
  */
 int template_expand_bytes(const struct template *t, const struct template_values *values,
-			  char **ret, size_t *ret_n, char *error, size_t error_size);
+			  char separator, char **ret, size_t *ret_n, char *error,
+			  size_t error_size);
+
+/*
+ * The same for a URL of one argument: a value is percent-encoded, all but letters, digits and -._~,
+ * unless the URL begins with it.  In a path . and .. are refused, too.  *ret is to be given to
+ * free(3).
+ */
+int template_expand_url(const struct template *t, const struct template_values *values, char **ret,
+			char *error, size_t error_size);
 
 #endif

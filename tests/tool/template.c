@@ -282,12 +282,50 @@ TEST_PLAIN(zero_byte)
 	values.nrecords = 2;
 	result.r = template_expand(t, &values, &result.args, result.error, sizeof(result.error));
 	check_error(__LINE__, result, "0 byte");
-	REQUIRE(template_expand_bytes(t, &values, &bytes, &n, result.error,
+	REQUIRE(template_expand_bytes(t, &values, '\n', &bytes, &n, result.error,
 				      sizeof(result.error)) == 0);
 	CHECK_EQ(n, 10);
-	CHECK(memcmp(bytes, "xaby xa\0by", 11) == 0);
+	CHECK(memcmp(bytes, "xaby\nxa\0by", 11) == 0);
+	free(bytes);
+	/* In a URL it is no end. */
+	REQUIRE(template_expand_url(t, &values, &bytes, result.error, sizeof(result.error)) == 0);
+	CHECK_STR(bytes, "xaby xa%00by");
 	free(bytes);
 	template_free(t);
+}
+
+static void check_url(int line, const char *template, const char *record, const char *wanted)
+{
+	struct record records[] = { { record, strlen(record) } };
+	struct template_values values = values_of(records, 1);
+	char *url = NULL, error[100] = "";
+	struct template *t;
+	const char *why;
+
+	REQUIRE(template_create(&t, &template, 1, false, false, &why) == 0);
+	template_expand_url(t, &values, &url, error, sizeof(error));
+	if (strcmp(url ? url : error, wanted) != 0)
+		test_fail(__FILE__, line, "%s: %s, wanted %s", template, url ? url : error, wanted);
+	free(url);
+	template_free(t);
+}
+
+#define DOTS "a value is . or .., which is no part of a URL's path"
+
+TEST_PLAIN(urls)
+{
+	check_url(__LINE__, "{}", "http://h/a b?c=d&e", "http://h/a b?c=d&e");
+	check_url(__LINE__, "{}/x/{}", "http://h", "http://h/x/http%3A%2F%2Fh");
+	check_url(__LINE__, "http://h/{}?q={}", "a/b&c=d e#%?", "http://h/a%2Fb%26c%3Dd%20e%23%25%3F?q="
+		  "a%2Fb%26c%3Dd%20e%23%25%3F");
+	check_url(__LINE__, "http://h/{}", "...", "http://h/...");
+	check_url(__LINE__, "http://h/?q={}", "..", "http://h/?q=..");
+	/* They would leave the part of the path that they are in. */
+	check_url(__LINE__, "http://h/{}", "..", DOTS);
+	check_url(__LINE__, "http://h/{}/x", ".", DOTS);
+	check_url(__LINE__, "http://h/{}", "AZaz09-._~", "http://h/AZaz09-._~");
+	check_url(__LINE__, "http://h/{}", "\xc3\xa4\x7f\x01\xff", "http://h/%C3%A4%7F%01%FF");
+	check_url(__LINE__, "http://h/{.a}/{#}", "{\"a\":\"x/y\"}", "http://h/x%2Fy/7");
 }
 
 /*
