@@ -45,7 +45,23 @@ typedef struct leat_breaker {
 /* Of a call that was let through. */
 typedef uint32_t leat_breaker_ticket;
 
+/*
+ * leat_breaker_call(breaker, fn, arg): enter, int fn(T *arg), leave with what it returned.  That,
+ * or LEAT_EOPEN, and fn was not called.
+ */
+#ifndef __cplusplus
+#define leat_breaker_call(breaker, fn, arg)                                   \
+	leat_breaker_run((breaker), (int (*)(void *))(void (*)(void))_Generic((fn), \
+			int (*)(__typeof__(*(arg)) *): (fn)), (arg))
+#else
+#define leat_breaker_call(breaker, fn, arg)                                   \
+	leat_breaker_run((breaker), (int (*)(void *))(void (*)(void))         \
+		static_cast<int (*)(decltype(+(arg)))>(fn), (arg))
+#endif
+
 LEAT_BEGIN_DECLS
+
+LEAT_API int leat_breaker_run(leat_breaker *breaker, int (*fn)(void *arg), void *arg);
 
 /* Closed.  0, or -EINVAL: an option is bad, and the log says which; all must be given. */
 LEAT_API LEAT_MUST_CHECK int leat_breaker_init(leat_breaker *breaker,

@@ -31,6 +31,7 @@
 #include <leat/bucket.h>
 #include <leat/breaker.h>
 #include <leat/retry.h>
+#include <leat/timeout.h>
 #include <leat/loop.h>
 
 #endif

@@ -162,6 +162,18 @@ void leat_breaker_leave(leat_breaker *b, leat_breaker_ticket ticket, int result)
 	} while (!replace(b, &old, w));
 }
 
+int leat_breaker_run(leat_breaker *b, int (*fn)(void *arg), void *arg)
+{
+	leat_breaker_ticket ticket;
+	int r = leat_breaker_enter(b, &ticket);
+
+	if (r < 0)
+		return r;
+	r = fn(arg);
+	leat_breaker_leave(b, ticket, r);
+	return r;
+}
+
 enum leat_breaker_state leat_breaker_state_of(const leat_breaker *b)
 {
 	check(__func__, b);

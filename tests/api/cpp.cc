@@ -288,8 +288,43 @@ static int negate(long *n)
 	return -(int)*n;
 }
 
+static int seven(int *n)
+{
+	*n = 7;
+	return 0;
+}
+
+static leat_breaker breaker;
+
+static int guarded(int *n)
+{
+	return leat_breaker_call(&breaker, seven, n);
+}
+
+static void limits()
+{
+	leat_breaker_options options{};
+	leat_adaptive_options adaptive_options{};
+	leat_adaptive adaptive;
+	leat_permit permit;
+	int n = 0;
+
+	options.size = sizeof(options);
+	options.failures = options.probes = options.successes = 1;
+	options.open_for = LEAT_S;
+	expect(leat_breaker_init(&breaker, &options) == 0, "a breaker");
+	expect(leat_timeout(guarded, &n, 10 * LEAT_S) == 0 && n == 7, "a timeout");
+	adaptive_options.size = sizeof(adaptive_options);
+	adaptive_options.algorithm = LEAT_VEGAS;
+	adaptive_options.min = adaptive_options.initial = adaptive_options.max = 1;
+	expect(leat_adaptive_init(&adaptive, &adaptive_options) == 0, "an adaptive limit");
+	expect(leat_adaptive_acquire(&adaptive, &permit) == 0, "a permit");
+	leat_adaptive_release(&adaptive, &permit, LEAT_OUTCOME_SUCCESS);
+}
+
 static int body(void *)
 {
+	limits();
 	fans_from_one();
 	pools();
 	pipelines();

@@ -136,6 +136,11 @@ CASES = [
      "(void)!leat_conflate(&f, (leat_group *)0, ints, out, add_ints, .name = \"n\")",
      "leat_fan *f; leat_chan(long) a = 0, out = 0; "
      "(void)!leat_conflate(&f, (leat_group *)0, a, out, add_ints, .name = \"n\")"),
+    ("a timeout of another function", "(void)leat_timeout(job, i, 1)",
+     "(void)leat_timeout(item_job, i, 1)"),
+    ("a breaker's call of another function",
+     "(void)leat_breaker_call((leat_breaker *)0, job, i)",
+     "(void)leat_breaker_call((leat_breaker *)0, item_job, i)"),
     ("a job of another type", "leat_pool(int) p = 0; (void)!leat_pool_submit(p, 1)",
      "leat_pool(int) p = 0; (void)!leat_pool_submit(p, i)"),
     ("a pool of another type", "leat_pool(int) p = 0; (void)p",

@@ -489,6 +489,51 @@ TEST_PLAIN(limits_loops_and_select)
 	everywhere(wait_for_limits, &f);
 }
 
+/* Retry round breaker round timeout: whatever is cut short has ended. */
+static leat_breaker breaker;
+
+static int take_long(struct fixture *f)
+{
+	int r;
+
+	made++;
+	r = leat_sleep(f->next++ % 2 ? 10 * LEAT_US : 100 * LEAT_US);
+	used++;
+	return r < 0 ? r : -EIO;
+}
+
+static int take_long_in_time(struct fixture *f)
+{
+	int r = leat_timeout(take_long, f, 50 * LEAT_US);
+
+	/* Who refuses memory cancels nobody. */
+	if (r == -ECANCELED && !leat_cancelled())
+		failed--;
+	return r;
+}
+
+static int guarded(struct fixture *f)
+{
+	return leat_breaker_call(&breaker, take_long_in_time, f);
+}
+
+static int retry_guarded(struct fixture *f)
+{
+	begin(f);
+	if (leat_breaker_init(&breaker, LEAT_BREAKER_OPTIONS(.failures = 2, .probes = 1,
+							     .successes = 1,
+							     .open_for = 150 * LEAT_US)) < 0)
+		return -EINVAL;
+	return leat_retry(LEAT_RETRY_OPTIONS(.attempts = 5, .backoff = 100 * LEAT_US), guarded, f);
+}
+
+TEST_PLAIN(retries_breakers_and_timeouts)
+{
+	struct fixture f = { 0 };
+
+	everywhere(retry_guarded, &f);
+}
+
 /* Singleflight: a box for each who gets a result, and that of the run. */
 static int load_box(int *n, struct box *ret_box)
 {
