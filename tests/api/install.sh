@@ -55,6 +55,7 @@ try "the program runs" sh -c 'env -u LD_LIBRARY_PATH "$1/bin/leat" --version | g
 for page in leat leat-map; do
 	try "the manual has $page(1)" test -s "$prefix/share/man/man1/$page.1"
 done
+try "bash completes it" bash -c '. "$1/share/bash-completion/completions/leat" && complete -p leat' bash "$prefix"
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
