@@ -58,6 +58,8 @@ int deliver_open(struct deliver *d, const struct map_options *o, struct journal 
 	r = output_open(&d->err, STDERR_FILENO);
 	if (r < 0)
 		return fail("stderr", NULL, r);
+	if (o->dry_run)
+		return 0;
 	if (o->results) {
 		r = results_open(o->results);
 		if (r < 0)
@@ -215,7 +217,7 @@ int deliver_job(struct deliver *d, struct job *job)
 	bool failed = job_failed(job);
 	int r = 0;
 
-	if (d->o->results)
+	if (d->o->results && !d->o->dry_run)
 		r = results_write(d->o->results, job);					/* V1 */
 	if (r < 0)
 		return fail("--results", d->o->results, r);
@@ -225,7 +227,7 @@ int deliver_job(struct deliver *d, struct job *job)
 	explain(job);
 	if (d->joblog >= 0)
 		r = log_job(d, job);							/* V3 */
-	if (r == 0 && d->journal) {
+	if (r == 0 && d->journal && !d->o->dry_run) {
 		r = journal_add(d->journal, &job->key, failed ? JOURNAL_FAILED : JOURNAL_DONE);
 		if (r < 0)								/* V4 */
 			fail("--journal", d->o->journal, r);

@@ -5,35 +5,51 @@
 
 #include "options.h"
 
+#define EXAMPLES                                                              \
+	"  ls *.log | leat map gzip                    as many at once as cores\n" \
+	"  leat map -j8 -k --tag -a hosts ping -c1     in order, each line with its host\n" \
+	"  leat map --rate 10/s --retry 3 --journal done -a urls -- curl -fsSO {}\n" \
+	"                                              and with --resume what is not done\n"
+
 static const char overview[] =
 	"leat " LEAT_VERSION ": runs jobs at once, and loses none.\n"
 	"\n"
-	"usage: leat map [OPTION]... [--] COMMAND [ARGUMENT]...	a job for each line of the input\n"
-	"       leat help [TOPIC]\n"
-	"       leat --version\n";
+	EXAMPLES
+	"\n"
+	"usage: leat map [OPTION]... [--] COMMAND [ARGUMENT]...\n"
+	"       leat map [OPTION]... --http METHOD URL\n"
+	"       leat help map\n"
+	"       leat --version\n"
+	"\n"
+	"map runs COMMAND, or asks for URL, for each line of the input.\n";
 
-static const char map_overview[] =
+static const char map_head[] =
 	"usage: leat map [OPTION]... [--] COMMAND [ARGUMENT]...\n"
 	"       leat map [OPTION]... --http METHOD URL\n"
 	"\n"
-	"Runs COMMAND for each line of the input, several at once.  Replaced in ARGUMENT:\n"
-	"  {} the line     {.} without extension  {/} last part  {//} directory  {/.} both\n"
-	"  {#} job number  {%} slot               {.name} a field of a line of JSON\n"
+	EXAMPLES
+	"\n"
+	"Runs COMMAND, or asks for URL, for each line of the input, several at once.\n"
+	"In an argument these are replaced, here for the line d/a.tar.gz:\n"
+	"  {} d/a.tar.gz   {.} d/a.tar   {/} a.tar.gz   {//} d   {/.} a.tar\n"
+	"  {#} the job's number   {%} its slot   {.name} a field of a line of JSON\n"
 	"Without any of them the line is appended.  No shell sees it, unless --shell.\n"
-	"\n"
-	"With --http a value in URL is percent-encoded, unless URL begins with it.  The output is a\n"
-	"line of JSON for each response: seq, status, time, attempts, and body (or body_base64, if it\n"
-	"is no text).  A job fails if the status is 400 or more, or null: then there is an error in\n"
-	"place of a body.  --retry is for no response, 408, 425, 429, 5xx, and respects Retry-After.\n"
-	"\n"
-	"Exit status: 0 all jobs succeeded; 1-100 so many failed; 101 more; 255 it could not go on.\n"
 	"\n";
+
+static const char map_foot[] =
+	"\n"
+	"Of HTTP the output is a line of JSON for each response: seq, status, time,\n"
+	"attempts, body.  It has failed if there is none, or its status is 400 or more.\n"
+	"\n"
+	"Exit status: 0 all jobs succeeded; 1-100 so many failed; 101 more; 255 leat\n"
+	"could not go on.  man leat-map has the rest.\n";
 
 int help_main(const char *topic)
 {
 	if (topic && strcmp(topic, "map") == 0) {
-		fputs(map_overview, stdout);
+		fputs(map_head, stdout);
 		map_options_print();
+		fputs(map_foot, stdout);
 		return 0;
 	}
 	if (topic) {

@@ -103,7 +103,7 @@ def test_files_and_directories():
     os.mkdir("some dir")
     for name in "some file", "other":
         open(name, "w").close()
-    for option in "-a", "--arg-file", "--joblog", "--journal":
+    for option in "-a", "--arg-file", "--ca-file", "--joblog", "--journal":
         same(complete(f"leat map {option} so"), ["some dir", "some file"])
     same(complete("leat map --journal=so"), ["some dir", "some file"])
     same(complete("leat map --results so"), ["some dir"])

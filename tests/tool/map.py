@@ -222,6 +222,18 @@ def test_dry_run():
     same(out.split(), [b"3", b"3"])
 
 
+def test_dry_run_does_nothing():
+    """And so it marks nothing as done; what is done, it leaves out."""
+    more = ["--journal", "journal", "--joblog", "log", "--results", "results"]
+    done = leat("-k", "--dry-run", *more, "--", "touch", feed="a\nb\n")
+    same((done.status, done.out, done.err), (0, b"touch a\ntouch b\n", b""), done)
+    same([name for name in ("a", "b", "log", "results") if os.path.exists(name)], [])
+    same(leat("-k", *more, "--", "touch", feed="a\n").status, 0)
+    done = leat("--dry-run", "--resume", *more, "--", "touch", feed="a\nb\n")
+    same((done.status, done.out, done.err), (0, b"touch b\n", b""), done)
+    same((os.path.exists("b"), len(read("log").splitlines())), (False, 2))
+
+
 def test_retry():
     script = "n=$(cat n$1 2>/dev/null || echo 0); echo $((n + 1)) > n$1; echo try $n; [ $n -ge $1 ]"
     done = leat("-k", "--retry", "2", "--retry-delay", "1ms", "--joblog", "log", "--", "sh", "-c",

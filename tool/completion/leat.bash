@@ -3,10 +3,10 @@
 
 # Long options of leat map: those without an argument, and those with one.
 _leat_map_flags='--null --pipe --shell --isolate --keep-order --line-buffer --tag --progress --dry-run
-	--resume --resume-failed --help'
-_leat_map_options='--arg-file --max-args --max-record --block --http --header --body --nice --jobs --rate
-	--rate-key --delay --timeout --grace --retry --retry-on --retry-delay --halt --window --results
-	--joblog --journal'
+	--follow --insecure --resume --resume-failed --help'
+_leat_map_options='--arg-file --max-args --max-record --block --nice --http --header --body --per-host
+	--max-response --retry-after-max --ca-file --jobs --rate --rate-key --delay --timeout --grace --retry
+	--retry-on --retry-delay --halt --window --results --joblog --journal'
 # The letters of those that have one, with an argument.
 _leat_map_letters='anj'
 
@@ -69,7 +69,7 @@ _leat_map_argument()
 
 	[[ $option == --* ]] || option=-${option: -1}	# as in -kj
 	case $option in
-	-a | --arg-file | --joblog | --journal)
+	-a | --arg-file | --ca-file | --joblog | --journal)
 		_leat_names -f
 		;;
 	--results)
@@ -164,7 +164,7 @@ _leat_map()
 	fi
 	# A URL is not known here.
 	for word in "${words[@]}"; do
-		[[ $word != --http* ]] || return
+		[[ $word != --http && $word != --http=* ]] || return
 	done
 	_leat_names -c
 }
