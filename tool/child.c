@@ -1,6 +1,6 @@
 /*
- * One task waits for all that can happen to a child: its pipes and its end are in an epoll set, which
- * itself is a handle of leat's.
+ * One task waits for all that can happen to a child: its pipes and its end are in an epoll set,
+ * which itself is a handle of leat's.
  */
 #include "child.h"
 
@@ -24,8 +24,8 @@ struct child {
 	leat_process *process;
 	int fd[EVENTS];		/* -1: none, or closed */
 	/*
-	 * The child's ends of out and err, until it has ended: so that what wakes the task is its end, and
-	 * not that it closes them just before.
+	 * The child's ends of out and err, until it has ended: so that what wakes the task is its
+	 * end, and not that it closes them just before.
 	 */
 	int held[2];
 	size_t fed;		/* bytes of the input */
@@ -48,6 +48,13 @@ static int open_epoll(struct slot *slot)
 		slot->epoll = -1;
 	}
 	return r;
+}
+
+static void close_epoll(struct slot *slot)
+{
+	if (slot->epoll >= 0)
+		leat_io_close(slot->epoll_io);
+	slot->epoll = -1;
 }
 
 static int watch(struct child *c, enum event event)
@@ -280,6 +287,8 @@ int child_run(const struct child_options *o, struct slot *slot, struct job *job,
 		r = see_through(&c, o->timeout > 0 ? began + o->timeout : LEAT_FOREVER);
 	if (c.process)
 		slots_set_process(slot->slots, slot, NULL);
+	else if (r < 0)
+		close_epoll(slot); /* descriptors may be short, and those who run need them */
 	leat_process_release(c.process);
 	for (int i = 0; i < EVENT_END; i++)
 		close_fd(&c, (enum event)i);

@@ -29,8 +29,8 @@ void input_close(struct input *in);
 int input_record(struct input *in, struct record *ret, uint64_t *ret_size);
 
 /*
- * The next block: whole records with their delimiters, size bytes of them at most, or one record if that
- * is longer.  Else as input_record.
+ * The next block: whole records with their delimiters, size bytes of them at most, or one record
+ * if that is longer.  Else as input_record.
  */
 int input_block(struct input *in, size_t size, struct record *ret, uint64_t *ret_size);
 

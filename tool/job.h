@@ -15,7 +15,7 @@ enum { JOB_TIMED_OUT = 124 };
 struct job {
 	uint64_t seq;		/* from 1, as it came */
 	struct journal_key key;
-	struct record *records;	/* nrecords; behind the job in one block of memory, as their bytes */
+	struct record *records;	/* in one block of memory with the job, as their bytes are */
 	size_t nrecords;
 	/* Written by who runs it. */
 	char **args;		/* of the command; NULL: it did not come to that */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "help.h"
+#include "isolate.h"
 #include "map.h"
 
 int main(int argc, char **argv)
@@ -14,6 +15,8 @@ int main(int argc, char **argv)
 		return help_main(name && argc > 2 ? argv[2] : NULL);
 	if (strcmp(name, "map") == 0)
 		return map_main(argc - 1, argv + 1);
+	if (strcmp(name, "isolate") == 0)
+		return isolate_main(argc - 1, argv + 1);
 	if (strcmp(name, "--version") == 0) {
 		puts("leat " LEAT_VERSION);
 		return 0;

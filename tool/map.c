@@ -9,6 +9,7 @@
 
 #include "file.h"
 #include "help.h"
+#include "isolate.h"
 #include "memory.h"
 #include "message.h"
 
@@ -123,13 +124,29 @@ static int next_job(struct map *m, struct job **ret_job)
 
 static int run_job(struct map *m, struct job **in, struct job **ret_out)
 {
-	int r = map_run_job(m, *in);
+	bool ran;
+	int r = map_run_job(m, *in, &ran);
 
-	if (r == 0)
-		*ret_out = *in;
-	else if (r != -ECANCELED) /* the run was stopped */
-		could_not_go_on(m, r);
-	return r;
+	if (r < 0) {
+		if (r != -ECANCELED) /* that is the run's own end */
+			could_not_go_on(m, r);
+		return r;
+	}
+	if (!ran) {
+		job_free(*in);
+		return LEAT_SKIP;
+	}
+	*ret_out = *in;
+	return 0;
+}
+
+void map_stop_soon(struct map *m)
+{
+	atomic_store(&m->no_new_jobs, true);
+	leat_mutex_lock(&m->lock);
+	leat_cond_broadcast(&m->changed);
+	leat_mutex_unlock(&m->lock);
+	leat_pipeline_shutdown(m->pipeline);
 }
 
 /* 126 and 127 are the shell's, too: no command will run any better. */
@@ -151,7 +168,7 @@ static void look_for_halt(struct map *m, const struct job *job)
 		when = HALT_SOON;
 	}
 	if (when == HALT_SOON)
-		leat_pipeline_shutdown(m->pipeline);
+		map_stop_soon(m);
 	else if (when == HALT_NOW)
 		leat_pipeline_abort(m->pipeline, -ECANCELED);
 }
@@ -250,7 +267,7 @@ static int open_command(struct map *m)
 		message("map: %s", why);
 		return r;
 	}
-	if (!o->shell && !strchr(o->command[0], '{'))
+	if (!o->shell && !o->isolate && !strchr(o->command[0], '{'))
 		m->program = file_in_path(o->command[0]);
 	return 0;
 }
@@ -364,6 +381,8 @@ int map_main(int argc, char **argv)
 		return help_main("map");
 	if (r < 0)
 		return 255;
+	if (o.isolate && (r = isolate_check()) < 0)
+		die("--isolate: namespaces of processes are not allowed here: %s", strerror(-r));
 	m.o = &o;
 	r = leat_run(LEAT_OPTIONS(.abort_on_deadlock = true), map_task, &m);
 	if (r < 0)

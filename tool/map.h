@@ -7,8 +7,8 @@
  * are done; a stage runs them, parallel or, to keep the order, ordered; the sink delivers.  What is
  * live is bounded: the jobs that run, and window that wait to be delivered.
  *
- * It ends at the end of the input; or soon (leat_pipeline_shutdown: no new job), or now (leat_pipeline_abort:
- * children are stopped, what was not delivered is not done).
+ * It ends at the end of the input; or soon (leat_pipeline_shutdown: no new job), or now
+ * (leat_pipeline_abort: children are stopped, what was not delivered is not done).
  */
 #ifndef TOOL_MAP_H
 #define TOOL_MAP_H
@@ -45,16 +45,23 @@ struct map {
 	_Atomic int running;
 	_Atomic int signal;	/* that ended it; 0: none */
 	_Atomic int fatal;	/* why it could not go on; 0: it could */
-	leat_mutex lock;	/* with ended */
-	leat_cond ended;	/* a job has, and what it had is free */
+	atomic_bool no_new_jobs;
+	leat_mutex lock;	/* with changed */
+	leat_cond changed;	/* a job has ended, and what it had is free; or no_new_jobs */
 	atomic_bool short_of;	/* has said that it lacks resources */
 };
 
 /* argv[0] is "map".  The exit status. */
 int map_main(int argc, char **argv);
 
-/* run.c: the stage.  0, or -ECANCELED: the run was stopped. */
-int map_run_job(struct map *m, struct job *job);
+/* No job begins from now on; those that run may end. */
+void map_stop_soon(struct map *m);
+
+/*
+ * run.c: the stage.  0, and *ret_ran says whether it was done, or left for another run; -ECANCELED:
+ * the run was stopped; or why it cannot go on.
+ */
+int map_run_job(struct map *m, struct job *job, bool *ret_ran);
 
 /* signals.c: a task that ends when the run does. */
 int map_signals_start(struct map *m, leat_group *group);

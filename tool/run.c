@@ -39,6 +39,37 @@ static int64_t wall_us(void)
 	return t.tv_sec * INT64_C(1000000) + t.tv_usec;
 }
 
+/* It has not begun, and shall not. */
+static bool is_too_late(const struct run *run)
+{
+	return run->job->attempts == 0 && atomic_load(&run->m->no_new_jobs);
+}
+
+/* Until then, or until no new job is wanted; 0 or -ECANCELED. */
+static int wait_until(struct run *run, int64_t when)
+{
+	struct map *m = run->m;
+	int r = 0;
+
+	leat_mutex_lock(&m->lock);
+	while (r == 0 && leat_now() < when && !is_too_late(run))
+		r = leat_cond_wait_until(&m->changed, &m->lock, when);
+	leat_mutex_unlock(&m->lock);
+	return r == -ECANCELED ? r : 0;
+}
+
+static int take_token(struct run *run, leat_bucket *bucket)
+{
+	leat_reservation token;
+	int r = leat_bucket_reserve(bucket, 1, LEAT_FOREVER, &token);
+
+	if (r == 0)
+		r = wait_until(run, token.when);
+	if (r < 0 || is_too_late(run))
+		leat_bucket_give_back(bucket, &token);
+	return r;
+}
+
 static bool is_shortage(int r)
 {
 	return r == -EAGAIN || r == -EMFILE || r == -ENFILE || r == -ENOMEM;
@@ -46,19 +77,19 @@ static bool is_shortage(int r)
 
 /*
  * Descriptors or processes are short: until another job has ended, whose are free then.  0; r: no
- * other runs, and there have been none for a while; or -ECANCELED.
+ * other runs, and none has for a while; or -ECANCELED.
  */
-static int wait_for_resources(struct map *m, int r, int tries)
+static int wait_for_resources(struct map *m, int r, int *tries)
 {
-	int k;
+	int running = slots_running(&m->slots), k;
 
-	if (atomic_load(&m->running) <= 1 && tries > 50)
+	*tries = running > 0 ? 0 : *tries + 1;
+	if (*tries > 50)
 		return r;
 	if (!atomic_exchange(&m->short_of, true))
-		message("no more than %d jobs at once: %s", atomic_load(&m->running) - 1,
-			leat_strerror(r));
+		message("no more than %d jobs at once: %s", running, leat_strerror(r));
 	leat_mutex_lock(&m->lock);
-	k = leat_cond_wait_until(&m->ended, &m->lock, leat_in(200 * LEAT_MS));
+	k = leat_cond_wait_until(&m->changed, &m->lock, leat_in(200 * LEAT_MS));
 	leat_mutex_unlock(&m->lock);
 	return k == -ECANCELED ? k : 0;
 }
@@ -70,21 +101,24 @@ static int captured(void *arg, struct job *job, bool is_err)
 	return deliver_lines(&m->deliver, job, is_err);
 }
 
-/* In front of the job's arguments. */
-static void prepend(struct job *job, const char *const *words, size_t nwords)
-{
-	size_t n = 0;
-
-	while (job->args[n])
-		n++;
-	job->more_args = need((nwords + n + 1) * sizeof(char *));
-	memcpy(job->more_args, words, nwords * sizeof(char *));
-	memcpy(job->more_args + nwords, job->args, n * sizeof(char *));
-}
-
 static char **args_of(const struct job *job)
 {
 	return job->more_args ? job->more_args : job->args;
+}
+
+/* In front of the job's arguments. */
+static void prepend(struct job *job, const char *const *words, size_t nwords)
+{
+	char **args = args_of(job), **more;
+	size_t n = 0;
+
+	while (args[n])
+		n++;
+	more = need((nwords + n + 1) * sizeof(char *));
+	memcpy(more, words, nwords * sizeof(char *));
+	memcpy(more + nwords, args, n * sizeof(char *));
+	free(job->more_args);
+	job->more_args = more;
 }
 
 /* A script without a first line that names its interpreter is the shell's, as for execvp(3). */
@@ -126,7 +160,7 @@ static int run_once(struct run *run)
 		r = m->http ? http_job_run(m->http, run->job) : run_child(run);
 		if (!is_shortage(r))
 			return r;
-		r = wait_for_resources(m, r, tries++);
+		r = wait_for_resources(m, r, &tries);
 		if (r < 0)
 			return r;
 	}
@@ -161,12 +195,14 @@ static int attempt(struct run *run)
 {
 	struct map *m = run->m;
 	struct job *job = run->job;
-	int r = m->o->rate.per_second > 0 ? leat_bucket_take(&m->rate, 1) : 0;
+	int r = m->o->rate.per_second > 0 ? take_token(run, &m->rate) : 0;
 
 	if (r == 0 && m->o->delay > 0)
-		r = leat_bucket_take(&m->delay, 1);
+		r = take_token(run, &m->delay);
 	if (r < 0)
 		return run->error = r;
+	if (is_too_late(run))
+		return 0;
 	job->attempts++;
 	job->why[0] = '\0';
 	job->started = wall_us();
@@ -210,6 +246,8 @@ static int run_in_slot(struct run *run)
 	}
 	if (o->shell)
 		prepend(job, (const char *const[]){ "/bin/sh", "-c" }, 2);
+	if (o->isolate)
+		prepend(job, (const char *const[]){ "/proc/self/exe", "isolate" }, 2);
 	if (o->dry_run) {
 		job->code = 0;
 		job->out.bytes = quote_command((const char *const *)args_of(job));
@@ -223,20 +261,22 @@ static int run_in_slot(struct run *run)
 	return r == -ECANCELED ? r : run->error;
 }
 
-int map_run_job(struct map *m, struct job *job)
+int map_run_job(struct map *m, struct job *job, bool *ret_ran)
 {
 	struct run run = { .m = m, .job = job };
 	int r;
 
+	*ret_ran = true;
 	if (job->why[0]) /* its record was refused */
 		return 0;
 	atomic_fetch_add(&m->running, 1);
 	run.slot = slots_take(&m->slots);
 	r = run_in_slot(&run);
 	slots_give(&m->slots, run.slot);
+	*ret_ran = job->attempts > 0 || job->why[0] || m->o->dry_run;
 	atomic_fetch_sub(&m->running, 1);
 	leat_mutex_lock(&m->lock);
-	leat_cond_broadcast(&m->ended);
+	leat_cond_broadcast(&m->changed);
 	leat_mutex_unlock(&m->lock);
 	return r;
 }

@@ -23,7 +23,7 @@ static void stop(struct map *m, int sig, int times)
 	atomic_store(&m->signal, sig);
 	if (times == 1) {
 		message("no new jobs; %d run, again to stop them", atomic_load(&m->running));
-		leat_pipeline_shutdown(m->pipeline);
+		map_stop_soon(m);
 	} else if (times == 2) {
 		leat_pipeline_abort(m->pipeline, -ECANCELED);
 	} else {

@@ -40,6 +40,17 @@ void slots_set_process(struct slots *s, struct slot *slot, leat_process *process
 	leat_mutex_unlock(&s->lock);
 }
 
+int slots_running(struct slots *s)
+{
+	int n = 0;
+
+	leat_mutex_lock(&s->lock);
+	for (int i = 0; i < s->n; i++)
+		n += s->all[i].process != NULL;
+	leat_mutex_unlock(&s->lock);
+	return n;
+}
+
 void slots_kill(struct slots *s, int sig)
 {
 	leat_mutex_lock(&s->lock);

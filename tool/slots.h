@@ -36,6 +36,9 @@ void slots_give(struct slots *s, struct slot *slot);
 /* process runs there from now on; NULL: it does no more, and may be released. */
 void slots_set_process(struct slots *s, struct slot *slot, leat_process *process);
 
+/* How many processes run. */
+int slots_running(struct slots *s);
+
 /* Sends sig to the groups of all that run. */
 void slots_kill(struct slots *s, int sig);
 
