@@ -28,34 +28,11 @@ struct child {
 	 * end, and not that it closes them just before.
 	 */
 	int held[2];
+	int64_t began, paused_before;
 	size_t fed;		/* bytes of the input */
 	bool ended;		/* it can be waited for */
 	int error;
 };
-
-static int open_epoll(struct slot *slot)
-{
-	int r;
-
-	if (slot->epoll >= 0)
-		return 0;
-	slot->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (slot->epoll < 0)
-		return -leat_errno();
-	r = leat_io_adopt(&slot->epoll_io, slot->epoll, 0);
-	if (r < 0) {
-		close(slot->epoll);
-		slot->epoll = -1;
-	}
-	return r;
-}
-
-static void close_epoll(struct slot *slot)
-{
-	if (slot->epoll >= 0)
-		leat_io_close(slot->epoll_io);
-	slot->epoll = -1;
-}
 
 static int watch(struct child *c, enum event event)
 {
@@ -98,12 +75,16 @@ static int start(struct child *c)
 		r = open_pipe(c, EVENT_ERR, &theirs[EVENT_ERR]);
 	if (r == 0 && c->o->input)
 		r = open_pipe(c, EVENT_IN, &theirs[EVENT_IN]);
+	leat_mutex_lock(&c->slot->slots->starting);
 	if (r == 0)
 		r = leat_process_start(&c->process, LEAT_PROCESS_OPTIONS(
 			.argv = (const char *const *)c->args, .file = c->o->file,
 			.in = { c->o->input ? LEAT_STDIO_FD : LEAT_STDIO_NULL, theirs[EVENT_IN] },
 			.out = { LEAT_STDIO_FD, theirs[EVENT_OUT] },
 			.err = { LEAT_STDIO_FD, theirs[EVENT_ERR] }));
+	if (r == 0)
+		slots_set_process(c->slot->slots, c->slot, c->process);
+	leat_mutex_unlock(&c->slot->slots->starting);
 	c->held[EVENT_OUT] = theirs[EVENT_OUT];
 	c->held[EVENT_ERR] = theirs[EVENT_ERR];
 	if (theirs[EVENT_IN] >= 0)
@@ -115,7 +96,6 @@ static int start(struct child *c)
 
 		setpriority(PRIO_PROCESS, (id_t)pid, getpriority(PRIO_PROCESS, 0) + c->o->nice);
 	}
-	slots_set_process(c->slot->slots, c->slot, c->process);
 	c->fd[EVENT_END] = leat_process_pidfd(c->process);
 	return watch(c, EVENT_END);
 }
@@ -177,6 +157,14 @@ static bool look(struct child *c)
 			close_fd(c, EVENT_END);
 		}
 	return n > 0;
+}
+
+/* Its own, which does not come nearer while it is paused. */
+static int64_t timeout_of(const struct child *c)
+{
+	int64_t paused = slots_paused(c->slot->slots) - c->paused_before;
+
+	return c->o->timeout > 0 ? c->began + c->o->timeout + paused : LEAT_FOREVER;
 }
 
 /* Until it has ended, or the deadline; 0, -ETIMEDOUT, -ECANCELED or c->error. */
@@ -259,10 +247,15 @@ static int reap(struct child *c)
 }
 
 /* From its start to its end. */
-static int see_through(struct child *c, int64_t deadline)
+static int see_through(struct child *c)
 {
-	int r = await(c, deadline), k;
+	int64_t deadline;
+	int r, k;
 
+	do {
+		deadline = timeout_of(c);
+		r = await(c, deadline);
+	} while (r == -ETIMEDOUT && timeout_of(c) > deadline);
 	c->job->timed_out = r == -ETIMEDOUT;
 	if (!c->ended)
 		end_it(c);
@@ -276,24 +269,23 @@ static int see_through(struct child *c, int64_t deadline)
 int child_run(const struct child_options *o, struct slot *slot, struct job *job, char **args)
 {
 	struct child c = { .o = o, .slot = slot, .job = job, .args = args, .fd = { -1, -1, -1, -1 },
-			   .held = { -1, -1 } };
-	int64_t began = leat_now();
-	int r = open_epoll(slot);
+			   .held = { -1, -1 }, .began = leat_now(),
+			   .paused_before = slots_paused(slot->slots) };
+	int r = slots_epoll_begin(slot->slots, slot);
 
 	job->timed_out = false;
 	if (r == 0)
 		r = start(&c);
 	if (r == 0)
-		r = see_through(&c, o->timeout > 0 ? began + o->timeout : LEAT_FOREVER);
+		r = see_through(&c);
 	if (c.process)
 		slots_set_process(slot->slots, slot, NULL);
-	else if (r < 0)
-		close_epoll(slot); /* descriptors may be short, and those who run need them */
 	leat_process_release(c.process);
 	for (int i = 0; i < EVENT_END; i++)
 		close_fd(&c, (enum event)i);
 	let_go(&c);
-	job->took = leat_now() - began;
+	slots_epoll_end(slot->slots, slot);
+	job->took = leat_now() - c.began;
 	job->sent += c.fed;
 	return r;
 }

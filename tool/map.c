@@ -241,14 +241,27 @@ static int open_journal(struct map *m)
 	return r;
 }
 
+static int limit_jobs(struct map *m)
+{
+	const struct jobs *jobs = &m->o->jobs;
+	int cores = (int)sysconf(_SC_NPROCESSORS_ONLN);
+
+	gate_init(&m->gate, jobs->n);
+	if (!jobs->adaptive)
+		return 0;
+	return leat_adaptive_init(&m->at_once, LEAT_ADAPTIVE_OPTIONS(
+		.algorithm = LEAT_VEGAS, .min = 1, .initial = cores < jobs->n ? cores : jobs->n,
+		.max = jobs->n));
+}
+
 /* With a rate, a run that goes on does not begin with a burst. */
 static int start_limits(struct map *m)
 {
 	const struct map_options *o = m->o;
 	leat_reservation all;
-	int r = 0;
+	int r = limit_jobs(m);
 
-	if (o->rate.per_second > 0)
+	if (r == 0 && o->rate.per_second > 0)
 		r = leat_bucket_init(&m->rate, o->rate.per_second, o->rate.burst);
 	if (r == 0 && o->rate.per_second > 0 && (o->resume || o->resume_failed))
 		r = leat_bucket_reserve(&m->rate, (int64_t)o->rate.burst, LEAT_FOREVER, &all);

@@ -19,6 +19,7 @@
 #include <leat/pipeline.h>
 
 #include "deliver.h"
+#include "gate.h"
 #include "http_job.h"
 #include "input.h"
 #include "options.h"
@@ -35,13 +36,14 @@ struct map {
 	struct slots slots;
 	struct deliver deliver;
 	leat_bucket rate, delay;
+	struct gate gate;	/* as many at once as there is room for */
+	leat_adaptive at_once;	/* of --jobs auto */
 	/* Of the source. */
 	uint64_t seq;
 	/* Of the sink. */
 	bool said_cannot_run;
 	/* Of all. */
 	_Atomic uint64_t skipped; /* done by an earlier run */
-	_Atomic uint64_t started;
 	_Atomic int running;
 	_Atomic int signal;	/* that ended it; 0: none */
 	_Atomic int fatal;	/* why it could not go on; 0: it could */

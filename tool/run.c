@@ -14,6 +14,10 @@
 /* What an attempt says that may be tried again; the job has the rest. */
 enum { AGAIN = -EAGAIN };
 
+/* How long a child is waited for room for, when none runs whose end would make it. */
+#define ROOM_NS (200 * LEAT_MS)
+enum { ROOM_TRIES = 50 };
+
 struct run {
 	struct map *m;
 	struct job *job;
@@ -76,22 +80,20 @@ static bool is_shortage(int r)
 }
 
 /*
- * Descriptors or processes are short: until another job has ended, whose are free then.  0; r: no
- * other runs, and none has for a while; or -ECANCELED.
+ * There is no room for another child, and left of them run.  0: to be tried again, when one has
+ * ended; r: there is none for a while, not even for one; or -ECANCELED.
  */
-static int wait_for_resources(struct map *m, int r, int *tries)
+static int wait_for_room(struct run *run, int r, int left, int *tries)
 {
-	int running = slots_running(&m->slots), k;
+	struct map *m = run->m;
 
-	*tries = running > 0 ? 0 : *tries + 1;
-	if (*tries > 50)
+	*tries = left > 0 ? 0 : *tries + 1;
+	if (*tries > ROOM_TRIES)
 		return r;
+	slots_trim(&m->slots);
 	if (!atomic_exchange(&m->short_of, true))
-		message("no more than %d jobs at once: %s", running, leat_strerror(r));
-	leat_mutex_lock(&m->lock);
-	k = leat_cond_wait_until(&m->changed, &m->lock, leat_in(200 * LEAT_MS));
-	leat_mutex_unlock(&m->lock);
-	return k == -ECANCELED ? k : 0;
+		message("there is no room for all of the jobs at once: %s", leat_strerror(r));
+	return left > 0 ? 0 : leat_sleep(ROOM_NS);
 }
 
 static int captured(void *arg, struct job *job, bool is_err)
@@ -148,19 +150,56 @@ static int run_child(struct run *run)
 	return r == -ENOEXEC && !job->more_args ? run_script(&child, run) : r;
 }
 
-/* The same, when there are the resources for it. */
 static int run_once(struct run *run)
 {
 	struct map *m = run->m;
-	int r, tries = 0;
+	struct job *job = run->job;
+	int r;
+
+	capture_reset(&job->out);
+	capture_reset(&job->err);
+	job->started = wall_us();
+	job->attempts++;
+	r = m->http ? http_job_run(m->http, job) : run_child(run);
+	if (is_shortage(r))
+		job->attempts--; /* it was none */
+	return r;
+}
+
+/* --jobs auto: as many at once as make jobs no slower. */
+static int run_adaptive(struct run *run)
+{
+	struct map *m = run->m;
+	leat_permit permit;
+	int r;
+
+	if (!m->o->jobs.adaptive)
+		return run_once(run);
+	r = leat_adaptive_acquire(&m->at_once, &permit);
+	if (r < 0)
+		return r;
+	r = run_once(run);
+	leat_adaptive_release(&m->at_once, &permit,
+			      run->job->timed_out ? LEAT_OUTCOME_DROPPED
+			      : r == 0		  ? LEAT_OUTCOME_SUCCESS
+						  : LEAT_OUTCOME_IGNORED);
+	return r;
+}
+
+static int run_when_there_is_room(struct run *run)
+{
+	struct map *m = run->m;
+	int r, left, tries = 0;
 
 	for (;;) {
-		capture_reset(&run->job->out);
-		capture_reset(&run->job->err);
-		r = m->http ? http_job_run(m->http, run->job) : run_child(run);
+		r = gate_enter(&m->gate);
+		if (r < 0)
+			return r;
+		r = is_too_late(run) ? 0 : run_adaptive(run);
+		left = gate_leave(&m->gate, is_shortage(r));
 		if (!is_shortage(r))
 			return r;
-		r = wait_for_resources(m, r, &tries);
+		r = wait_for_room(run, r, left, &tries);
 		if (r < 0)
 			return r;
 	}
@@ -203,11 +242,8 @@ static int attempt(struct run *run)
 		return run->error = r;
 	if (is_too_late(run))
 		return 0;
-	job->attempts++;
 	job->why[0] = '\0';
-	job->started = wall_us();
-	atomic_fetch_add_explicit(&m->started, 1, memory_order_relaxed);
-	r = run_once(run);
+	r = run_when_there_is_room(run);
 	if (r == -ECANCELED || r == -EPIPE)
 		return run->error = r;
 	if (r < 0)

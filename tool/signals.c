@@ -3,7 +3,7 @@
  *
  *	INT, TERM, HUP	the first: no new job; the second: jobs are stopped, too; the third: the
  *			program ends at once (the guardian kills what runs)
- *	TSTP		the children are stopped, then the program itself; they go on with it
+ *	TSTP, CONT	the children are stopped, then the program itself; they go on with it
  *	USR1		the table of the stages, with the one to widen, to stderr
  */
 #include <signal.h>
@@ -15,7 +15,7 @@
 #include "map.h"
 #include "message.h"
 
-static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGUSR1 };
+static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT, SIGUSR1 };
 enum { NUMBERS = sizeof(numbers) / sizeof(numbers[0]) };
 
 static void stop(struct map *m, int sig, int times)
@@ -57,6 +57,7 @@ static int watch(struct map *m)
 {
 	leat_signals *signals;
 	int open[NUMBERS], sig, times = 0, r;
+	bool paused = false;
 
 	r = leat_signals_open(&signals, open, not_ignored(open));
 	if (r < 0) {
@@ -66,9 +67,15 @@ static int watch(struct map *m)
 	while (leat_channel_recv(leat_signals_channel(signals), &sig, LEAT_FOREVER) == 0)
 		switch (sig) {
 		case SIGTSTP:
-			slots_kill(&m->slots, SIGSTOP);
+			if (!paused)
+				slots_pause(&m->slots);
+			paused = true;
 			kill(getpid(), SIGSTOP);
-			slots_kill(&m->slots, SIGCONT);
+			break;
+		case SIGCONT:
+			if (paused)
+				slots_continue(&m->slots);
+			paused = false;
 			break;
 		case SIGUSR1:
 			explain(m);
@@ -76,6 +83,8 @@ static int watch(struct map *m)
 		default:
 			stop(m, sig, ++times);
 		}
+	if (paused)
+		slots_continue(&m->slots);
 	leat_signals_close(signals);
 	return 0;
 }

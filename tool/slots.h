@@ -5,6 +5,8 @@
 #ifndef TOOL_SLOTS_H
 #define TOOL_SLOTS_H
 
+#include <stdatomic.h>
+
 #include <leat/io.h>
 #include <leat/process.h>
 #include <leat/sync.h>
@@ -18,12 +20,16 @@ struct slot {
 	leat_io epoll_io;
 	leat_process *process;	/* (L) that runs; NULL: none */
 	bool taken;		/* (L) */
+	bool busy;		/* (L) epoll is in use */
 };
 
 struct slots {
 	leat_mutex lock;
+	leat_mutex starting;	/* with a process that starts, until slots_set_process */
 	struct slot *all;	/* n of them */
 	int n;
+	int64_t paused_at;	/* of who pauses */
+	_Atomic int64_t paused;	/* ns */
 };
 
 void slots_init(struct slots *s, int n);
@@ -33,13 +39,28 @@ void slots_release(struct slots *s);
 struct slot *slots_take(struct slots *s);
 void slots_give(struct slots *s, struct slot *slot);
 
-/* process runs there from now on; NULL: it does no more, and may be released. */
+/*
+ * process runs there from now on, which was started under the lock `starting`, so that no signal
+ * misses it; NULL: it does no more, and may be released.
+ */
 void slots_set_process(struct slots *s, struct slot *slot, leat_process *process);
 
-/* How many processes run. */
-int slots_running(struct slots *s);
+/*
+ * Between the two calls the slot has an epoll set: 0, or an error.  It is kept for the next child;
+ * slots_trim closes those that are not in use, when descriptors are short.
+ */
+int slots_epoll_begin(struct slots *s, struct slot *slot);
+void slots_epoll_end(struct slots *s, struct slot *slot);
+void slots_trim(struct slots *s);
 
-/* Sends sig to the groups of all that run. */
-void slots_kill(struct slots *s, int sig);
+/*
+ * Stops all that run, and lets them go on; from the first to the second, which is the same task's,
+ * none is started.
+ */
+void slots_pause(struct slots *s);
+void slots_continue(struct slots *s);
+
+/* ns that children have been paused in all. */
+int64_t slots_paused(struct slots *s);
 
 #endif
