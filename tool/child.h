@@ -18,7 +18,7 @@ struct child_options {
 	int64_t grace;		/* ns from TERM to KILL, when it is timed out or cancelled */
 	int nice;		/* added to the program's own */
 	const struct record *input; /* for its stdin; NULL: /dev/null */
-	/* After more has been captured, which it may take out; NULL: it is kept.  In the job's task. */
+	/* After more has been captured, which it may take out; NULL: it is kept. */
 	int (*captured)(void *arg, struct job *job, bool is_err);
 	void *arg;
 };

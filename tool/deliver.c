@@ -51,7 +51,7 @@ int deliver_open(struct deliver *d, const struct map_options *o, struct journal 
 {
 	int r;
 
-	*d = (struct deliver){ .o = o, .journal = journal, .lock = LEAT_MUTEX_INIT, .joblog = -1 };
+	*d = (struct deliver){ .o = o, .journal = journal, .lock = LEAT_MUTEX_INIT, .joblog = -1, .results = -1 };
 	r = output_open(&d->out, STDOUT_FILENO);
 	if (r < 0)
 		return fail("stdout", NULL, r);
@@ -64,6 +64,9 @@ int deliver_open(struct deliver *d, const struct map_options *o, struct journal 
 		r = results_open(o->results);
 		if (r < 0)
 			return fail("--results", o->results, r);
+		d->results = r;
+		if (journal)
+			journal_set_results(journal, d->results);
 	}
 	return o->joblog ? open_joblog(d) : 0;
 }
@@ -76,6 +79,8 @@ void deliver_close(struct deliver *d)
 		leat_io_close(d->err);
 	if (d->joblog >= 0)
 		close(d->joblog);
+	if (d->results >= 0)
+		close(d->results);
 }
 
 static void append(struct writing *w, const char *bytes, size_t n)
@@ -217,8 +222,8 @@ int deliver_job(struct deliver *d, struct job *job)
 	bool failed = job_failed(job);
 	int r = 0;
 
-	if (d->o->results && !d->o->dry_run)
-		r = results_write(d->o->results, job);					/* V1 */
+	if (d->results >= 0 && !d->o->dry_run)
+		r = results_write(d->results, job);					/* V1 */
 	if (r < 0)
 		return fail("--results", d->o->results, r);
 	r = write_groups(d, job);							/* V2 */

@@ -22,7 +22,7 @@ struct deliver {
 	struct journal *journal; /* NULL: none */
 	leat_io out, err;
 	leat_mutex lock;	/* of both */
-	int joblog;		/* < 0: none */
+	int joblog, results;	/* < 0: none */
 	_Atomic uint64_t succeeded, failed;
 };
 

@@ -117,8 +117,12 @@ int isolate_main(int argc, char **argv)
 	int r = enter(), status, fd[2];
 	pid_t first;
 
-	if (argc < 2 || r < 0 || pipe2(fd, O_CLOEXEC) < 0)
-		die("--isolate: %s", argc < 2 ? "there is no command" : strerror(r < 0 ? -r : errno));
+	if (argc < 2)
+		die("isolate: there is no command; this is for --isolate of leat map");
+	if (r == 0 && pipe2(fd, O_CLOEXEC) < 0)
+		r = -errno;
+	if (r < 0)
+		die("--isolate: %s", strerror(-r));
 	/* They are the job's; how it takes them is what counts. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);

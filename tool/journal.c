@@ -37,7 +37,7 @@ enum { BLOCK = 2048 }; /* records that are read at once: 64 KiB */
  */
 struct journal {
 	int fd;					/* - */
-	int output;				/* - or -1 */
+	int output, results;			/* - or -1 */
 	struct journal_identity identity;	/* - */
 	uint8_t boot[JOURNAL_BOOT_SIZE];	/* - */
 	uint64_t done, failed, bad;		/* - */
@@ -427,7 +427,7 @@ int journal_open(struct journal **ret, const char *path, enum journal_resume res
 		free(o.block);
 		return refuse(&o, -ENOMEM, "no memory");
 	}
-	o.j->fd = o.j->output = -1;
+	o.j->fd = o.j->output = o.j->results = -1;
 	journal_command_hash(command, ncommand, o.command);
 	r = blocking(open_journal, &o);
 	free(o.block);
@@ -476,9 +476,20 @@ void journal_set_output(struct journal *j, int fd)
 	j->output = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? fd : -1;
 }
 
+void journal_set_results(struct journal *j, int dir)
+{
+	j->results = dir;
+}
+
 static int sync_fd(void *arg)
 {
 	return journal_file_sync(*(const int *)arg);
+}
+
+/* Files of a directory, that are many and not open any more: by all of its file system. */
+static int sync_dir(void *arg)
+{
+	return syncfs(*(const int *)arg) < 0 ? -leat_errno() : 0;
 }
 
 /* All before `sure` is so. */
@@ -493,10 +504,10 @@ static int add_mark(struct journal *j, uint64_t sure)
 	return r;
 }
 
-/* fsync(2), after which, if it fails, nothing more is to be believed. */
-static int sync_or_stop(struct journal *j, int *fd)
+/* After which, if it fails, nothing more is to be believed. */
+static int sync_or_stop(struct journal *j, int (*sync)(void *fd), int *fd)
 {
-	int r = blocking(sync_fd, fd);
+	int r = blocking(sync, fd);
 
 	if (r == 0)
 		return 0;
@@ -523,11 +534,13 @@ int journal_sync(struct journal *j)
 	if (r < 0 || settled)
 		return r;
 	/* The output first: the mark says that it is there. */
-	r = j->output >= 0 ? sync_or_stop(j, &j->output) : 0;
+	r = j->output >= 0 ? sync_or_stop(j, sync_fd, &j->output) : 0;
+	if (r == 0 && j->results >= 0)
+		r = sync_or_stop(j, sync_dir, &j->results);
 	if (r == 0)
 		r = add_mark(j, sure);
 	if (r == 0)
-		r = sync_or_stop(j, &j->fd);
+		r = sync_or_stop(j, sync_fd, &j->fd);
 	if (r < 0)
 		return r;
 	leat_mutex_lock(&j->lock);

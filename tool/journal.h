@@ -90,6 +90,9 @@ LEAT_MUST_CHECK int journal_add(struct journal *j, const struct journal_key *key
  */
 void journal_set_output(struct journal *j, int fd);
 
+/* The same for a directory, with the files that jobs leave there (syncfs(2)). */
+void journal_set_results(struct journal *j, int dir);
+
 /*
  * Until all that was added before is on the disk; does nothing if there is nothing new.  0 or an
  * error.  One of fsync(2), as -EIO, stays: no add or sync works after it.  One of writing

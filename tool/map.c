@@ -216,24 +216,39 @@ static int build(struct map *m)
 	return 0;
 }
 
+/* What decides what a job does: its words, and what becomes of a record.  To be freed. */
+static const char **command_of(const struct map_options *o, size_t *ret_n)
+{
+	const char *const how[] = {
+		o->shell ? "shell" : "exec", o->delim ? "lines" : "null",
+		o->pipe ? "pipe" : "arguments",
+	};
+	enum { NHOW = sizeof(how) / sizeof(how[0]) };
+	const char **words = need((o->ncommand + NHOW) * sizeof(char *));
+
+	memcpy(words, o->command, o->ncommand * sizeof(char *));
+	memcpy(words + o->ncommand, how, sizeof(how));
+	*ret_n = o->ncommand + NHOW;
+	return words;
+}
+
 static int open_journal(struct map *m)
 {
 	const struct map_options *o = m->o;
 	enum journal_resume resume = o->resume_failed ? JOURNAL_RESUME_FAILED
 				     : o->resume      ? JOURNAL_RESUME
 						      : JOURNAL_NEW;
-	const char **of_http = NULL;
-	size_t n = o->ncommand;
+	const char **words;
 	char why[512];
+	size_t n;
 	int r;
 
 	if (!o->journal)
 		return 0;
-	if (o->http)
-		of_http = http_jobs_command(o, &n);
-	r = journal_open(&m->journal, o->journal, resume, o->resume_force,
-			 of_http ? of_http : o->command, n, why, sizeof(why));
-	free(of_http);
+	words = o->http ? http_jobs_command(o, &n) : command_of(o, &n);
+	r = journal_open(&m->journal, o->journal, resume, o->resume_force, words, n, why,
+			 sizeof(why));
+	free(words);
 	if (r < 0)
 		message("%s", why);
 	else
@@ -342,13 +357,13 @@ static void end(struct map *m)
 	int r;
 
 	leat_pipeline_destroy(m->pipeline, NULL);
-	deliver_close(&m->deliver);
-	input_close(m->input);
 	r = journal_close(m->journal);
 	if (r < 0) {
 		message("--journal %s: %s", m->o->journal, leat_strerror(r));
 		could_not_go_on(m, r);
 	}
+	deliver_close(&m->deliver);
+	input_close(m->input);
 	slots_release(&m->slots);
 	http_jobs_close(m->http);
 	template_free(m->command);
@@ -386,7 +401,7 @@ static int exit_status(struct map *m)
 
 int map_main(int argc, char **argv)
 {
-	struct map m = { .lock = LEAT_MUTEX_INIT };
+	struct map m = { .lock = LEAT_MUTEX_INIT, .deliver = { .joblog = -1, .results = -1 } };
 	struct map_options o;
 	int r = map_options_parse(&o, argc, argv);
 

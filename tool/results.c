@@ -12,9 +12,12 @@
 
 int results_open(const char *dir)
 {
+	int fd;
+
 	if (mkdir(dir, 0700) < 0 && leat_errno() != EEXIST)
 		return -leat_errno();
-	return access(dir, W_OK | X_OK) < 0 ? -leat_errno() : 0;
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -leat_errno() : fd;
 }
 
 static int write_piece(void *arg, const char *bytes, size_t n)
@@ -32,18 +35,15 @@ static int write_file(int dir, const char *name, const struct capture *c)
 	return close(fd) < 0 && r == 0 ? -leat_errno() : r;
 }
 
-int results_write(const char *dir, const struct job *job)
+int results_write(int dir, const struct job *job)
 {
-	char path[4096];
+	char name[24];
 	int fd, r;
 
-	if (snprintf(path, sizeof(path), "%s/%llu", dir, (unsigned long long)job->seq) >=
-	    (int)sizeof(path))
-		return -ENAMETOOLONG;
-	r = results_open(path);
-	if (r < 0)
-		return r;
-	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	snprintf(name, sizeof(name), "%llu", (unsigned long long)job->seq);
+	if (mkdirat(dir, name, 0700) < 0 && leat_errno() != EEXIST)
+		return -leat_errno();
+	fd = openat(dir, name, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return -leat_errno();
 	r = write_file(fd, "stdout", &job->out);

@@ -4,10 +4,10 @@
 
 #include "job.h"
 
-/* Makes the directory, unless it is there.  0 or an error. */
+/* Makes the directory, unless it is there.  Its descriptor, or an error. */
 int results_open(const char *dir);
 
 /* Replaces what is there of a job with that number.  0 or an error.  Blocks. */
-int results_write(const char *dir, const struct job *job);
+int results_write(int dir, const struct job *job);
 
 #endif

@@ -239,6 +239,8 @@ def test_resume():
     done = leat("--journal", "j", "--resume", "--", "echo", "-n", feed="b\n")
     same((done.status, done.out), (255, b""), done)
     says(done, "another command.*[0-9a-f]{8}.*[0-9a-f]{8}.*--resume=force")
+    done = leat("--journal", "j", "--resume", "--shell", "--", "echo", feed="b\n")
+    same((done.status, done.out), (255, b""), done)
     done = leat("-k", "--journal", "j", "--resume=force", "--", "printf", "%s.", feed="b\nd\n")
     same((done.status, done.out), (0, b"d."), done)
 
