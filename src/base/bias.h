@@ -62,31 +62,44 @@ struct leat__bias_lock {
 void leat__bias_acquire_slow(struct leat__bias_lock *lock, struct leat__bias_slot *me,
 			     enum leat__rank rank);
 
+/* B1 to B4.  false: the lock is not biased to me, and nothing has been done. */
+static inline bool leat__bias_enter(struct leat__bias_lock *lock, struct leat__bias_slot *me,
+				    enum leat__rank rank)
+{
+	if (leat__unlikely(leat__load_relaxed(&lock->bias) != me))		/* B1 */
+		return false;
+	leat__store_relaxed(&me->inside, lock);				/* B2 */
+	leat__fence_light();							/* B3 */
+	if (leat__likely(leat__load_relaxed(&lock->bias) == me) ||
+	    LEAT__MUTANT(BIAS_NO_RECHECK)) {					/* B4 */
+		leat__rank_push(&lock->word, rank);
+		return true;
+	}
+	leat__store_release(&me->inside, NULL);
+	return false;
+}
+
+/* Leaves what leat__bias_enter has entered. */
+static inline void leat__bias_leave(struct leat__bias_lock *lock, struct leat__bias_slot *me)
+{
+	leat__rank_pop(&lock->word);
+	leat__store_release(&me->inside, NULL);	/* B5: pairs with B7 */
+}
+
 /* me: the calling worker's slot, or NULL. */
 static inline void leat__bias_acquire(struct leat__bias_lock *lock, struct leat__bias_slot *me,
 				      enum leat__rank rank)
 {
-	if (leat__likely(me && leat__load_relaxed(&lock->bias) == me)) {	/* B1 */
-		leat__store_relaxed(&me->inside, lock);			/* B2 */
-		leat__fence_light();						/* B3 */
-		if (leat__likely(leat__load_relaxed(&lock->bias) == me) ||
-		    LEAT__MUTANT(BIAS_NO_RECHECK)) {				/* B4 */
-			leat__rank_push(&lock->word, rank);
-			return;
-		}
-		leat__store_release(&me->inside, NULL);
-	}
-	leat__bias_acquire_slow(lock, me, rank);
+	if (leat__unlikely(!me || !leat__bias_enter(lock, me, rank)))
+		leat__bias_acquire_slow(lock, me, rank);
 }
 
 static inline void leat__bias_release(struct leat__bias_lock *lock, struct leat__bias_slot *me)
 {
-	if (leat__likely(me && leat__load_relaxed(&me->inside) == lock)) {
-		leat__rank_pop(&lock->word);
-		leat__store_release(&me->inside, NULL);	/* B5: pairs with B7 */
-		return;
-	}
-	leat__lock_release(&lock->word);			/* B9 */
+	if (leat__likely(me && leat__load_relaxed(&me->inside) == lock))
+		leat__bias_leave(lock, me);
+	else
+		leat__lock_release(&lock->word);		/* B9 */
 }
 
 #endif

@@ -162,13 +162,16 @@ void leat__scope_unlink(struct leat__task *t);
 /* Blocks until all tasks have ended or deadline: 0 or -ETIMEDOUT.  Owner only. */
 int leat__scope_wait(struct leat__scope *s, int64_t deadline);
 
-static inline bool leat__scope_is_canceled(struct leat__scope *s)
+/* false: a longer look is needed. */
+static inline bool leat__scope_is_surely_ok(const struct leat__scope *s)
 {
 	/* Relaxed: a cancel that is concurrent with this look may be seen by the next. */
-	if (leat__likely(leat__load_relaxed(&s->ok_epoch) ==
-			 leat__load_relaxed(&leat__rt->cancel_epoch)))
-		return false;
-	return leat__scope_is_canceled_slow(s);
+	return leat__load_relaxed(&s->ok_epoch) == leat__load_relaxed(&leat__rt->cancel_epoch);
+}
+
+static inline bool leat__scope_is_canceled(struct leat__scope *s)
+{
+	return leat__unlikely(!leat__scope_is_surely_ok(s)) && leat__scope_is_canceled_slow(s);
 }
 
 /* True when the task must not start to block: -ECANCELED. */

@@ -49,6 +49,42 @@ static inline void copy(void *to, const void *from, size_t n)
 		memcpy(to, from, n);
 }
 
+/* Words one by one: they may just have been written so, and a wider load would wait for that. */
+static inline __attribute__((always_inline)) void copy_words(void *to, const void *from, int n)
+{
+	for (int i = 0; i < n; i++) {
+		uint64_t word;
+
+		__builtin_memcpy(&word, (const char *)from + 8 * i, sizeof(word));
+		__asm__("" : "+r"(word));
+		__builtin_memcpy((char *)to + 8 * i, &word, sizeof(word));
+	}
+}
+
+/* The commonest sizes; false: another. */
+static inline bool copy_quickly(void *to, const void *from, size_t n)
+{
+	switch (n) {
+	case 4:
+		__builtin_memcpy(to, from, 4);
+		return true;
+	case 8:
+		copy_words(to, from, 1);
+		return true;
+	case 16:
+		copy_words(to, from, 2);
+		return true;
+	case 24:
+		copy_words(to, from, 3);
+		return true;
+	case 32:
+		copy_words(to, from, 4);
+		return true;
+	default:
+		return false;
+	}
+}
+
 static inline char *slot(leat_channel *c, size_t i)
 {
 	return c->buffer + i * c->elem_size;
@@ -154,12 +190,33 @@ void leat__chan_wake(struct leat__task *wake)
 	}
 }
 
+/* Where the next element goes, if there is room. */
+static inline size_t tail_of(leat_channel *c)
+{
+	size_t tail = c->head + c->count;
+
+	return tail >= c->cap ? tail - c->cap : tail;
+}
+
+/* An element has been copied to the tail. */
+static inline void is_put(leat_channel *c)
+{
+	leat__store_relaxed(&c->count, c->count + 1);
+	c->sent++;
+}
+
+/* The oldest has been copied out. */
+static inline void is_taken(leat_channel *c)
+{
+	c->head = c->head + 1 == c->cap ? 0 : c->head + 1;
+	leat__store_relaxed(&c->count, c->count - 1);
+}
+
 static inline __attribute__((always_inline)) int send_locked(leat_channel *c, const void *elem,
 							     struct leat__task *me,
 							     struct leat__task **wake)
 {
 	struct leat__waiter *w;
-	size_t tail;
 
 	if (leat__unlikely(c->flags != 0))
 		return LEAT_ECLOSED;
@@ -172,12 +229,8 @@ static inline __attribute__((always_inline)) int send_locked(leat_channel *c, co
 	}
 	if (c->count == c->cap)
 		return -EAGAIN;
-	tail = c->head + c->count;
-	if (tail >= c->cap)
-		tail -= c->cap;
-	copy(slot(c, tail), elem, c->elem_size);
-	leat__store_relaxed(&c->count, c->count + 1);
-	c->sent++;
+	copy(slot(c, tail_of(c)), elem, c->elem_size);
+	is_put(c);
 	changed(c);
 	return 0;
 }
@@ -186,17 +239,12 @@ static inline __attribute__((always_inline)) int send_locked(leat_channel *c, co
 static inline void refill(leat_channel *c, struct leat__task *me, struct leat__task **wake)
 {
 	struct leat__waiter *w;
-	size_t tail;
 
 	if (c->nsend == 0 || c->flags != 0 || LEAT__MUTANT(CHAN_NO_REFILL) ||
 	    !(w = claim_first(&c->sendq, &c->nsend, me)))
 		return;
-	tail = c->head + c->count;
-	if (tail >= c->cap)
-		tail -= c->cap;
-	copy(slot(c, tail), w->elem, c->elem_size);
-	leat__store_relaxed(&c->count, c->count + 1);
-	c->sent++;
+	copy(slot(c, tail_of(c)), w->elem, c->elem_size);
+	is_put(c);
 	push_wake(wake, w, 0);
 }
 
@@ -208,8 +256,7 @@ static inline __attribute__((always_inline)) int recv_locked(leat_channel *c, vo
 
 	if (c->count > 0) {
 		copy(elem, slot(c, c->head), c->elem_size);
-		c->head = c->head + 1 == c->cap ? 0 : c->head + 1;
-		leat__store_relaxed(&c->count, c->count - 1);
+		is_taken(c);
 		refill(c, me, wake);
 		changed(c);
 		return 0;
@@ -281,6 +328,10 @@ static int block(leat_channel *c, struct leat__worker *w, bool send, void *elem,
 	struct leat__waiter waiter = { .task = me, .elem = elem };
 	int r;
 
+	if (deadline == INT64_MIN) {
+		leat__chan_unlock(c, w);
+		return -ETIMEDOUT;
+	}
 	if (!LEAT__MUTANT(CHAN_ARMS_LATE))
 		leat__arm(me, true);
 	leat__chan_enqueue(c, send, &waiter);
@@ -298,13 +349,35 @@ static int block(leat_channel *c, struct leat__worker *w, bool send, void *elem,
 	return r;
 }
 
-int leat_channel_send(leat_channel *c, const void *elem, int64_t deadline)
+/*
+ * H0.  The common case: a worker to which the lock is biased, not cancelled, with budget left.
+ * With the lock then; NULL: none of it, and nothing has been done.
+ */
+static inline __attribute__((always_inline)) struct leat__worker *begin_quickly(leat_channel *c)
+{
+	struct leat__worker *w = leat__self();
+
+	if (leat__unlikely(leat__is_forked || !c || !w || w->budget <= 1 || !w->slot ||
+			   !leat__scope_is_surely_ok(w->cur->scope)) ||
+	    !leat__bias_enter(&c->lock, w->slot, LEAT__RANK_OBJECT))
+		return NULL;
+	w->budget--;
+	return w;
+}
+
+static inline void end_quickly(leat_channel *c, struct leat__worker *w)
+{
+	leat__bias_leave(&c->lock, w->slot);
+}
+
+static __attribute__((noinline)) int send_slowly(leat_channel *c, const void *elem,
+						 int64_t deadline)
 {
 	struct leat__task *me, *wake = NULL;
 	struct leat__worker *w;
 	int r;
 
-	check(__func__, c);
+	check("leat_channel_send", c);
 	r = leat__enter(&w, &me);
 	if (leat__unlikely(r < 0))
 		return r;
@@ -316,6 +389,23 @@ int leat_channel_send(leat_channel *c, const void *elem, int64_t deadline)
 	if (wake)
 		leat__ready_on(w, wake);
 	return r;
+}
+
+int leat_channel_send(leat_channel *c, const void *elem, int64_t deadline)
+{
+	struct leat__worker *w = begin_quickly(c);
+	bool is_done;
+
+	if (leat__unlikely(!w))
+		return send_slowly(c, elem, deadline);
+	is_done = c->flags == 0 && c->nrecv == 0 && c->count < c->cap &&
+		  copy_quickly(slot(c, tail_of(c)), elem, c->elem_size);
+	if (leat__likely(is_done)) {
+		is_put(c);
+		changed(c);
+	}
+	end_quickly(c, w);
+	return leat__likely(is_done) ? 0 : send_slowly(c, elem, deadline);
 }
 
 int leat_channel_try_send(leat_channel *c, const void *elem)
@@ -333,7 +423,7 @@ int leat_channel_try_send(leat_channel *c, const void *elem)
 	return r;
 }
 
-static int recv_some(leat_channel *c, void *elem, int64_t deadline)
+static __attribute__((noinline)) int recv_slowly(leat_channel *c, void *elem, int64_t deadline)
 {
 	struct leat__task *me, *wake = NULL;
 	struct leat__worker *w;
@@ -360,7 +450,7 @@ static __attribute__((noinline)) int recv_and_drop(leat_channel *c, int64_t dead
 
 	if (!elem)
 		return -ENOMEM;
-	r = recv_some(c, elem, deadline);
+	r = recv_slowly(c, elem, deadline);
 	if (r == 0 && c->drop)
 		c->drop(elem);
 	if (elem != small)
@@ -368,11 +458,27 @@ static __attribute__((noinline)) int recv_and_drop(leat_channel *c, int64_t dead
 	return r;
 }
 
+static __attribute__((noinline)) int recv_any(leat_channel *c, void *elem, int64_t deadline)
+{
+	check("leat_channel_recv", c);
+	return elem ? recv_slowly(c, elem, deadline) : recv_and_drop(c, deadline);
+}
+
 int leat_channel_recv(leat_channel *c, void *elem, int64_t deadline)
 {
-	check(__func__, c);
-	return leat__likely(elem != NULL) ? recv_some(c, elem, deadline)
-					  : recv_and_drop(c, deadline);
+	struct leat__worker *w = begin_quickly(c);
+	bool is_done;
+
+	if (leat__unlikely(!w))
+		return recv_any(c, elem, deadline);
+	is_done = c->count > 0 && c->nsend == 0 && elem &&
+		  copy_quickly(elem, slot(c, c->head), c->elem_size);
+	if (leat__likely(is_done)) {
+		is_taken(c);
+		changed(c);
+	}
+	end_quickly(c, w);
+	return leat__likely(is_done) ? 0 : recv_any(c, elem, deadline);
 }
 
 int leat_channel_try_recv(leat_channel *c, void *elem)
@@ -392,6 +498,41 @@ int leat_channel_try_recv(leat_channel *c, void *elem)
 	return r;
 }
 
+/* Under the lock: H2 for up to n elements that lie side by side in the ring; how many. */
+static size_t put_run(leat_channel *c, const char *elems, size_t n)
+{
+	size_t tail = tail_of(c), to_end = c->cap - tail;
+
+	if (c->flags != 0 || c->nrecv > 0)
+		return 0;
+	n = n < c->cap - c->count ? n : c->cap - c->count;
+	n = n < to_end ? n : to_end;
+	if (n == 0)
+		return 0;
+	memcpy(slot(c, tail), elems, n * c->elem_size);
+	leat__store_relaxed(&c->count, c->count + n);
+	c->sent += n;
+	changed(c);
+	return n;
+}
+
+static size_t take_run(leat_channel *c, char *elems, size_t n)
+{
+	size_t to_end = c->cap - c->head;
+
+	if (c->nsend > 0)
+		return 0;
+	n = n < c->count ? n : c->count;
+	n = n < to_end ? n : to_end;
+	if (n == 0)
+		return 0;
+	memcpy(elems, slot(c, c->head), n * c->elem_size);
+	c->head = n == to_end ? 0 : c->head + n;
+	leat__store_relaxed(&c->count, c->count - n);
+	changed(c);
+	return n;
+}
+
 int64_t leat_channel_send_n(leat_channel *c, const void *elems, size_t n, int64_t deadline)
 {
 	const char *next = elems;
@@ -406,9 +547,17 @@ int64_t leat_channel_send_n(leat_channel *c, const void *elems, size_t n, int64_
 		if (r < 0)
 			return done > 0 ? (int64_t)done : r;
 		leat__chan_lock(c, w);
-		while (done < n && (r = leat__chan_send_locked(c, next, me, &wake)) == 0) {
-			next += c->elem_size;
-			done++;
+		while (done < n) {
+			size_t part = put_run(c, next, n - done);
+
+			if (part == 0) {
+				r = leat__chan_send_locked(c, next, me, &wake);
+				if (r != 0)
+					break;
+				part = 1;
+			}
+			next += part * c->elem_size;
+			done += part;
 		}
 		if (r == -EAGAIN && !wake) {
 			r = block(c, w, true, (void *)(uintptr_t)next, me, deadline);
@@ -443,9 +592,17 @@ int64_t leat_channel_recv_n(leat_channel *c, void *elems, size_t n, int64_t dead
 	if (r < 0)
 		return r;
 	leat__chan_lock(c, w);
-	while (done < n && (r = leat__chan_recv_locked(c, next, me, &wake)) == 0) {
-		next += c->elem_size;
-		done++;
+	while (done < n) {
+		size_t part = take_run(c, next, n - done);
+
+		if (part == 0) {
+			r = leat__chan_recv_locked(c, next, me, &wake);
+			if (r != 0)
+				break;
+			part = 1;
+		}
+		next += part * c->elem_size;
+		done += part;
 	}
 	if (done == 0 && r == -EAGAIN) {
 		r = block(c, w, false, elems, me, deadline);
