@@ -41,7 +41,7 @@ static int check_options(const leat_pool_options *o)
 	    o->result_size, LEAT_POOL_JOB_MAX);
 	BAD(o->workers > 0, "workers is %d; it must be > 0", o->workers);
 	BAD(o->queue > 0, "queue is 0; give the number of jobs that may wait");
-	BAD(o->queue <= PTRDIFF_MAX / (o->job_size + 1), "queue is %zu; that is more than memory",
+	BAD(o->queue <= PTRDIFF_MAX / (o->job_size + 16), "queue is %zu; that is more than memory",
 	    o->queue);
 	BAD(o->overflow >= LEAT_OVERFLOW_BLOCK && o->overflow <= LEAT_OVERFLOW_DROP_NEWEST,
 	    "overflow is %d; give one of enum leat_overflow", (int)o->overflow);
@@ -84,7 +84,7 @@ static int make_parts(struct leat_pool *pool)
 	const leat_pool_options *o = &pool->o;
 
 	for (int i = 0; i < (o->priorities > 0 ? o->priorities : 1); i++) {
-		pool->queue[i] = leat_channel_create(o->job_size, o->queue, NULL,
+		pool->queue[i] = leat_channel_create(leat__pool_item_size(pool), o->queue, NULL,
 						     o->name ? o->name : "pool");
 		if (!pool->queue[i])
 			return -ENOMEM;
@@ -97,7 +97,7 @@ static int make_parts(struct leat_pool *pool)
 		return leat__pool_window_create(pool);
 	if (o->order == LEAT_POOL_PER_KEY) {
 		/* As many keys as workers are in it at most. */
-		pool->keys = leat__keys_create(o->job_size, (size_t)o->workers);
+		pool->keys = leat__keys_create(leat__pool_item_size(pool), (size_t)o->workers);
 		if (!pool->keys)
 			return -ENOMEM;
 	}
@@ -125,6 +125,8 @@ int leat_pool_create(leat_pool_raw **ret_pool, const leat_pool_options *options)
 		pool->o.state = pool->state;
 	}
 	pool->workers = options->workers;
+	pool->stamp_at = LEAT__IS_BARE ? options->job_size : (options->job_size + 7) & ~(size_t)7;
+	atomic_init(&pool->stamp_stride, LEAT__SAMPLE_ONE_IN - 1);
 	pool->began = leat_now();
 	pool->caller.shared = true;
 	atomic_init(&pool->refs, 1);
@@ -211,7 +213,7 @@ void leat_pool_end_submits(leat_pool_raw *pool)
 /* What nobody has begun. */
 static void drop_queued(struct leat_pool *pool)
 {
-	char job[LEAT_POOL_JOB_MAX] __attribute__((aligned(16)));
+	char job[LEAT__POOL_ITEM_MAX] __attribute__((aligned(16)));
 
 	for (int i = 0; i < pool->nqueues; i++)
 		while (leat_channel_try_recv(pool->queue[i], job) == 0) {

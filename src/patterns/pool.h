@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include <leat/leat.h>
 #include <leat/pool.h>
@@ -27,12 +28,13 @@
 #include "patterns/keys.h"
 #include "patterns/stats.h"
 
-enum { DEPTH_MAX = 8 };
+/* An item of a queue: a job, and behind it, at job_size rounded up, a stamp. */
+enum { DEPTH_MAX = 8, LEAT__POOL_ITEM_MAX = LEAT_POOL_JOB_MAX + 8 };
 
 /* A part of the ledger.  Read by anybody; written by one task at a time, unless it is shared. */
 struct leat__counts {
 	_Atomic uint64_t out, failed, cancelled, unwanted;
-	_Atomic uint64_t held;	/* in flight here */
+	_Atomic uint64_t held;	/* in flight here; a worker does these one in the other */
 	bool shared;		/* (c) */
 };
 
@@ -43,7 +45,6 @@ struct leat__pool_worker {
 	_Atomic uint64_t task;	/* id of the task that works for it; 0: none */
 	int64_t idle_since;	/* (L) */
 	int index;		/* (c) */
-	uint16_t depth;		/* (o) jobs that it does one in the other */
 	bool has_state;		/* (o) */
 	bool starting;		/* (o) has not taken a job yet */
 	struct leat__counts counts;
@@ -62,7 +63,11 @@ struct leat_pool {
 	int next_index;		/* (L) of a worker */
 	struct leat__counts gone; /* (L) of workers that are no more */
 	leat_stage_stats gone_times; /* (L) of the same: their time */
-	struct leat__times service, queueing; /* how long jobs take; the second is not measured */
+	struct leat__times service, queueing; /* how long jobs take, and waited */
+	size_t stamp_at;	/* (c) in an item */
+	/* (a) without a lock: a race makes a stamp too many or too few */
+	_Atomic uint32_t stamps, stamp_skip; /* given so far; jobs without one, still to come */
+	_Atomic uint32_t stamp_stride; /* jobs without one between two that have one */
 	int64_t began;		/* (c) */
 	_Atomic int running;	/* (L, a) records with a task */
 	_Atomic int limit;	/* (L, a) 0: paused */
@@ -87,19 +92,17 @@ struct leat_pool {
 };
 
 /* pool_worker.c */
+/* S2, for a pool that is open. */
+void leat__pool_start(struct leat_pool *pool);
 /* S2: starts a worker if that may be. */
-void leat__pool_wake(struct leat_pool *pool);
-enum leat__taken {
-	LEAT__TAKEN_NONE,	/* there is none */
-	LEAT__TAKEN,
-	LEAT__TAKEN_WAITS,	/* for the job before it of its key, which takes it along */
-	LEAT__TAKEN_NO_MEMORY,	/* to wait in */
-};
-/* Takes a job, which counts hold from now on; *ret_seq: as submitted, its number. */
-enum leat__taken leat__pool_take(struct leat_pool *pool, struct leat__counts *counts, char *buf,
-				 uint64_t *ret_seq);
-/* Does a job that has been taken. */
-void leat__pool_do(struct leat_pool *pool, struct leat__pool_worker *w, char *job, uint64_t seq);
+static inline void leat__pool_wake(struct leat_pool *pool)
+{
+	/* Relaxed: the lock of the channel orders it. */
+	if (atomic_load_explicit(&pool->open, memory_order_relaxed))
+		leat__pool_start(pool);
+}
+/* Does a job that has been taken, an item. */
+void leat__pool_do(struct leat_pool *pool, struct leat__pool_worker *w, char *item, uint64_t seq);
 /* The worker that the calling task works for; NULL: none. */
 struct leat__pool_worker *leat__pool_self(struct leat_pool *pool);
 /* false: there is no job. */
@@ -154,23 +157,91 @@ struct leat__counts *leat__pool_window_counts(struct leat_pool *pool);
 void leat__pool_hand_on(struct leat_pool *pool, struct leat__pool_worker *w,
 			struct leat__counts *counts, const void *result);
 
-/* n more, or less.  Release: pairs with the acquire in leat_pool_get_ledger. */
-static inline void leat__tally(struct leat__counts *counts, _Atomic uint64_t *which, int64_t n)
+/* n more, or less, of counts that are not shared.  Release: pairs with leat__counts_add. */
+static inline void leat__tally_own(_Atomic uint64_t *which, int64_t n)
 {
-	if (LEAT__IS_BARE)
-		return;
-	if (counts->shared)
-		atomic_fetch_add_explicit(which, (uint64_t)n, memory_order_release);
-	else
+	if (!LEAT__IS_BARE)
 		atomic_store_explicit(which, atomic_load_explicit(which, memory_order_relaxed) +
 						     (uint64_t)n, memory_order_release);
 }
 
+/* Of any. */
+static inline void leat__tally(struct leat__counts *counts, _Atomic uint64_t *which, int64_t n)
+{
+	if (!counts->shared)
+		leat__tally_own(which, n);
+	else if (!LEAT__IS_BARE)
+		atomic_fetch_add_explicit(which, (uint64_t)n, memory_order_release);
+}
+
 /* An item that was held here has come to this end. */
+static inline void leat__tally_end_own(struct leat__counts *counts, _Atomic uint64_t *end)
+{
+	leat__tally_own(&counts->held, -1);
+	leat__tally_own(end, 1);
+}
+
 static inline void leat__tally_end(struct leat__counts *counts, _Atomic uint64_t *end)
 {
 	leat__tally(counts, &counts->held, -1);
 	leat__tally(counts, end, 1);
+}
+
+/*
+ * Stamps: when a job was submitted, for those that are timed: of quick jobs one in 256, of slow
+ * ones each, and each of the first, which may all come before one of them has shown what it is.  A
+ * stamp is the time in ns, times 16, plus the logarithm of how many jobs it stands for; 0: none.
+ */
+enum { LEAT__STAMPS_FIRST = 1024, LEAT__STAMP_UNIT = 16 };
+uint64_t leat__pool_stamp_now(struct leat_pool *pool);
+static inline uint64_t leat__pool_stamp(struct leat_pool *pool)
+{
+	uint32_t skip = atomic_load_explicit(&pool->stamp_skip, memory_order_relaxed);
+
+	if (skip == 0)
+		return leat__pool_stamp_now(pool);
+	atomic_store_explicit(&pool->stamp_skip, skip - 1, memory_order_relaxed);
+	return 0;
+}
+
+static inline uint64_t leat__pool_stamp_of(const struct leat_pool *pool, const char *item)
+{
+	uint64_t stamp;
+
+	if (LEAT__IS_BARE)
+		return 0;
+	__builtin_memcpy(&stamp, item + pool->stamp_at, sizeof(stamp));
+	return stamp;
+}
+
+static inline size_t leat__pool_item_size(const struct leat_pool *pool)
+{
+	return pool->stamp_at + (LEAT__IS_BARE ? 0 : sizeof(uint64_t));
+}
+
+/* Makes an item of a job. */
+static inline void leat__pool_wrap(struct leat_pool *pool, char *item, const void *job)
+{
+	size_t size = pool->o.job_size;
+	uint64_t stamp;
+
+	/* The commonest sizes, without a call. */
+	if (size == 8)
+		__builtin_memcpy(item, job, 8);
+	else if (size == 16)
+		__builtin_memcpy(item, job, 16);
+	else
+		memcpy(item, job, size);
+	if (LEAT__IS_BARE)
+		return;
+	stamp = leat__pool_stamp(pool);
+	__builtin_memcpy(item + pool->stamp_at, &stamp, sizeof(stamp));
+}
+
+/* Jobs that w does one in the other. */
+static inline uint64_t leat__pool_depth(struct leat__pool_worker *w)
+{
+	return atomic_load_explicit(&w->counts.held, memory_order_relaxed);
 }
 
 static inline int leat__pool_error(struct leat_pool *pool)

@@ -18,58 +18,60 @@ static void check(const char *function, const struct leat_pool *pool, const void
 
 /* A full queue, and the caller is a worker of the pool: it makes room. */
 static int push_by_worker(struct leat_pool *pool, struct leat__pool_worker *w, leat_channel *queue,
-			  const void *job, int64_t deadline)
+			  const char *item, int64_t deadline)
 {
 	int r;
 
-	while ((r = leat_channel_try_send(queue, job)) == -EAGAIN)
-		if (w->depth >= DEPTH_MAX || !leat__pool_take_and_do(pool, w))
-			return leat_channel_send(queue, job, deadline);
+	while ((r = leat_channel_try_send(queue, item)) == -EAGAIN)
+		if (leat__pool_depth(w) >= DEPTH_MAX || !leat__pool_take_and_do(pool, w))
+			return leat_channel_send(queue, item, deadline);
 	return r;
 }
 
-static int push_and_wait(struct leat_pool *pool, leat_channel *queue, const void *job,
+static int wait_and_push(struct leat_pool *pool, leat_channel *queue, const char *item,
 			 int64_t deadline)
 {
-	struct leat__pool_worker *w;
-	int r;
+	struct leat__pool_worker *w = leat__pool_self(pool);
 
-	/* Who is no worker finds that out quickly; a worker seldom finds the queue full. */
-	if (leat_group_current() != &pool->group)
-		return leat_channel_send(queue, job, deadline);
-	r = leat_channel_try_send(queue, job);
-	if (r != -EAGAIN)
-		return r;
-	w = leat__pool_self(pool);
-	return w ? push_by_worker(pool, w, queue, job, deadline)
-		 : leat_channel_send(queue, job, deadline);
+	return w ? push_by_worker(pool, w, queue, item, deadline)
+		 : leat_channel_send(queue, item, deadline);
+}
+
+/* S1 without waiting.  No try: this one looks for a cancel, and yields now and then. */
+static int push_now(leat_channel *queue, const char *item)
+{
+	int r = leat_channel_send(queue, item, INT64_MIN);
+
+	return r == -ETIMEDOUT ? -EAGAIN : r;
 }
 
 int leat_pool_push_until(leat_pool_raw *pool, const void *job, int priority, int64_t deadline)
 {
+	char item[LEAT__POOL_ITEM_MAX] __attribute__((aligned(16)));
 	leat_channel *queue;
 	int r;
 
 	check(__func__, pool, job, priority);
 	queue = pool->queue[priority];
-	r = deadline == INT64_MIN ? leat_channel_try_send(queue, job)
-				  : push_and_wait(pool, queue, job, deadline);
+	leat__pool_wrap(pool, item, job);
+	if (deadline == INT64_MIN)
+		r = leat_channel_try_send(queue, item);
+	else if ((r = push_now(queue, item)) == -EAGAIN)
+		r = wait_and_push(pool, queue, item, deadline);
 	if (r == 0)
 		leat__pool_wake(pool);
 	return r;
 }
 
-/* LEAT_OVERFLOW_CALLER_RUNS.  work owns the copy that it gets. */
-static int run_here(struct leat_pool *pool, const void *job)
+/* LEAT_OVERFLOW_CALLER_RUNS.  work owns the copy in the item. */
+static int run_here(struct leat_pool *pool, char *item)
 {
-	char copy[LEAT_POOL_JOB_MAX] __attribute__((aligned(16)));
 	struct leat__pool_worker *w = leat__pool_self(pool);
 	struct leat__counts *counts = w ? &w->counts : &pool->caller;
 
-	memcpy(copy, job, pool->o.job_size);
 	atomic_fetch_add(&pool->direct, 1);
 	leat__tally(counts, &counts->held, 1);
-	leat__pool_do(pool, w, copy, 0);
+	leat__pool_do(pool, w, item, 0);
 	return 0;
 }
 
@@ -80,60 +82,76 @@ static void drop(struct leat_pool *pool, void *job, _Atomic uint64_t *counter)
 	atomic_fetch_add(counter, 1);
 }
 
-static int drop_newest(struct leat_pool *pool, const void *job)
+static int drop_newest(struct leat_pool *pool, char *item)
 {
-	char copy[LEAT_POOL_JOB_MAX] __attribute__((aligned(16)));
-
-	memcpy(copy, job, pool->o.job_size);
 	atomic_fetch_add(&pool->direct, 1);
-	drop(pool, copy, &pool->newest);
+	drop(pool, item, &pool->newest);
 	return 0;
 }
 
-static int drop_oldest(struct leat_pool *pool, leat_channel *queue, const void *job)
+static int drop_oldest(struct leat_pool *pool, leat_channel *queue, const char *item)
 {
-	char old[LEAT_POOL_JOB_MAX] __attribute__((aligned(16)));
+	char old[LEAT__POOL_ITEM_MAX] __attribute__((aligned(16)));
 	int r;
 
-	while ((r = leat_channel_try_send(queue, job)) == -EAGAIN)
+	while ((r = leat_channel_try_send(queue, item)) == -EAGAIN)
 		if (leat_channel_try_recv(queue, old) == 0)
 			drop(pool, old, &pool->oldest);
 	return r;
 }
 
-static int push_to_full(struct leat_pool *pool, leat_channel *queue, const void *job)
+static __attribute__((noinline)) int push_to_full(struct leat_pool *pool, leat_channel *queue,
+						  char *item)
 {
 	switch (pool->o.overflow) {
 	case LEAT_OVERFLOW_BLOCK:
-		return push_and_wait(pool, queue, job, LEAT_FOREVER);
+		return wait_and_push(pool, queue, item, LEAT_FOREVER);
 	case LEAT_OVERFLOW_REJECT:
 		return -EAGAIN;
 	case LEAT_OVERFLOW_CALLER_RUNS:
-		return run_here(pool, job);
+		return run_here(pool, item);
 	case LEAT_OVERFLOW_DROP_OLDEST:
-		return drop_oldest(pool, queue, job);
+		return drop_oldest(pool, queue, item);
 	case LEAT_OVERFLOW_DROP_NEWEST:
-		return drop_newest(pool, job);
+		return drop_newest(pool, item);
 	}
 	return -EINVAL;
 }
 
 int leat_pool_push(leat_pool_raw *pool, const void *job, int priority)
 {
+	char item[LEAT__POOL_ITEM_MAX] __attribute__((aligned(16)));
 	leat_channel *queue;
 	int r;
 
 	check(__func__, pool, job, priority);
 	queue = pool->queue[priority];
-	if (pool->o.overflow == LEAT_OVERFLOW_BLOCK)
-		r = push_and_wait(pool, queue, job, LEAT_FOREVER);
-	else
-		r = leat_channel_try_send(queue, job);
+	leat__pool_wrap(pool, item, job);
+	r = pool->o.overflow == LEAT_OVERFLOW_BLOCK ? push_now(queue, item)
+						    : leat_channel_try_send(queue, item);
 	if (r == -EAGAIN)
-		r = push_to_full(pool, queue, job);
+		r = push_to_full(pool, queue, item);
 	if (r == 0)
 		leat__pool_wake(pool);
 	return r;
+}
+
+/* As many of n > 0 jobs as find room at once, and a buffer holds: how many, or an error. */
+static int64_t push_some(struct leat_pool *pool, const char *jobs, size_t n)
+{
+	char items[2 * LEAT__POOL_ITEM_MAX] __attribute__((aligned(16)));
+	size_t size = leat__pool_item_size(pool), most = sizeof(items) / size;
+	size_t room = pool->o.queue - leat_channel_len(pool->queue[0]);
+	int64_t r;
+
+	n = n < most ? n : most;
+	n = n < room ? n : room;
+	for (size_t i = 0; i < n; i++)
+		leat__pool_wrap(pool, items + i * size, jobs + i * pool->o.job_size);
+	r = leat_channel_send_n(pool->queue[0], items, n, INT64_MIN);
+	if (r > 0)
+		leat__pool_wake(pool);
+	return r == -ETIMEDOUT ? 0 : r; /* others have filled it */
 }
 
 int64_t leat_pool_push_n(leat_pool_raw *pool, const void *jobs, size_t n)
@@ -145,22 +163,12 @@ int64_t leat_pool_push_n(leat_pool_raw *pool, const void *jobs, size_t n)
 	if (n == 0)
 		return 0;
 	check(__func__, pool, jobs, 0);
-	/* All that finds room at once; then one by one, as the policy says. */
+	/* All that finds room at once; then one, as the policy says. */
 	while (done < n && r >= 0) {
-		size_t room = pool->o.queue - leat_channel_len(pool->queue[0]);
-		size_t part = room < n - done ? room : n - done;
-
-		if (part > 1) {
-			r = leat_channel_send_n(pool->queue[0], job, part, INT64_MIN);
-			if (r == -ETIMEDOUT)
-				r = 0; /* others have filled it */
-			if (r > 0)
-				leat__pool_wake(pool);
-		}
-		if (part <= 1 || r == 0) {
+		r = push_some(pool, job, n - done);
+		if (r == 0) {
 			r = leat_pool_push(pool, job, 0);
-			if (r == 0)
-				r = 1;
+			r = r == 0 ? 1 : r;
 		}
 		if (r > 0) {
 			done += (size_t)r;
@@ -174,7 +182,7 @@ int64_t leat_pool_push_n(leat_pool_raw *pool, const void *jobs, size_t n)
 static int recv_or_help(struct leat_pool *pool, struct leat__pool_worker *w, leat_channel *chan,
 			void *elem, int64_t deadline)
 {
-	char job[LEAT_POOL_JOB_MAX] __attribute__((aligned(16)));
+	char job[LEAT__POOL_ITEM_MAX] __attribute__((aligned(16)));
 	leat_case cases[LEAT_POOL_PRIORITIES + 2];
 	int n = 0, r;
 
@@ -200,7 +208,7 @@ int leat_pool_wait_recv(leat_pool_raw *pool, leat_channel *chan, void *elem, int
 
 	check(__func__, pool, elem, 0);
 	w = leat__pool_self(pool);
-	while (w && w->depth < DEPTH_MAX) {
+	while (w && leat__pool_depth(w) < DEPTH_MAX) {
 		r = leat_channel_try_recv(chan, elem);
 		if (r != -EAGAIN)
 			return r;

@@ -65,7 +65,7 @@ static struct leat__pool_worker *begin(struct leat_pool *pool)
 }
 
 /* T2: w has taken its first job, so another may start. */
-static void started(struct leat__pool_worker *w)
+static __attribute__((noinline)) void started(struct leat__pool_worker *w)
 {
 	struct leat_pool *pool = w->pool;
 
@@ -97,48 +97,69 @@ static void end(struct leat__pool_worker *w)
 	leat_mutex_unlock(&pool->lock);
 }
 
-static bool take(struct leat_pool *pool, char *buf)
+uint64_t leat__pool_stamp_now(struct leat_pool *pool)
+{
+	uint32_t given = atomic_load_explicit(&pool->stamps, memory_order_relaxed), skip = 0;
+
+	if (given < LEAT__STAMPS_FIRST)
+		atomic_store_explicit(&pool->stamps, given + 1, memory_order_relaxed);
+	else
+		skip = atomic_load_explicit(&pool->stamp_stride, memory_order_relaxed);
+	atomic_store_explicit(&pool->stamp_skip, skip, memory_order_relaxed);
+	/* skip + 1 is a power of two. */
+	return (uint64_t)leat_now() * LEAT__STAMP_UNIT + (uint32_t)__builtin_ctz(skip + 1);
+}
+
+static inline bool take(struct leat_pool *pool, char *item)
 {
 	/* No try: this one looks for a cancel, and yields now and then. */
 	for (int i = 0; i < pool->nqueues; i++)
-		if (leat_channel_len(pool->queue[i]) > 0 &&
-		    leat_channel_recv(pool->queue[i], buf, INT64_MIN) == 0)
+		if ((pool->nqueues == 1 || leat_channel_len(pool->queue[i]) > 0) &&
+		    leat_channel_recv(pool->queue[i], item, INT64_MIN) == 0)
 			return true;
 	return false;
 }
 
-static enum leat__taken begin_key(struct leat_pool *pool, const char *job)
+enum taken {
+	NONE,			/* there is none */
+	TAKEN,
+	WAITS,			/* for the job before it of its key, which takes it along */
+	NO_MEMORY,		/* to wait in */
+};
+
+static enum taken begin_key(struct leat_pool *pool, const char *job)
 {
 	switch (leat__key_begin(pool->keys, pool->o.key(job), job)) {
 	case LEAT__KEY_FREE:
-		return LEAT__TAKEN;
+		return TAKEN;
 	case LEAT__KEY_WAITS:
-		return LEAT__TAKEN_WAITS;
+		return WAITS;
 	case LEAT__KEY_NO_MEMORY:
 		break;
 	}
-	return LEAT__TAKEN_NO_MEMORY;
+	return NO_MEMORY;
 }
 
 /*
+ * Takes a job, which counts hold from now on; *ret_seq: as submitted, its number.
  * One at a time: a job in hand that has not begun would wait for the one before it, and that one
  * perhaps for this.
  */
-enum leat__taken leat__pool_take(struct leat_pool *pool, struct leat__counts *counts, char *buf,
-				 uint64_t *ret_seq)
+static inline enum taken take_one(struct leat_pool *pool, struct leat__counts *counts, char *buf,
+				  uint64_t *ret_seq)
 {
-	enum leat__taken r = LEAT__TAKEN_NONE;
+	enum taken r = NONE;
 
 	/* Under one lock with what the order depends on. */
 	if (pool->window || pool->keys)
 		leat_mutex_lock(&pool->take_lock);
 	if (take(pool, buf)) {
-		r = pool->keys ? begin_key(pool, buf) : LEAT__TAKEN;
+		r = pool->keys ? begin_key(pool, buf) : TAKEN;
 		*ret_seq = pool->window ? pool->taken++ : 0;
 	}
 	if (pool->window || pool->keys)
 		leat_mutex_unlock(&pool->take_lock);
-	if (r == LEAT__TAKEN || r == LEAT__TAKEN_NO_MEMORY)
+	if (r == TAKEN || r == NO_MEMORY)
 		leat__tally(counts, &counts->held, 1);
 	return r;
 }
@@ -154,6 +175,10 @@ void leat__pool_hand_on(struct leat_pool *pool, struct leat__pool_worker *w,
 		r = leat_channel_send(pool->o.results, result, LEAT_FOREVER);
 		if (w)
 			leat__pool_busy(w);
+	}
+	if (r == 0 && !counts->shared) {
+		leat__tally_end_own(counts, &counts->out);
+		return;
 	}
 	if (r < 0 && pool->o.drop_result)
 		pool->o.drop_result((void *)(uintptr_t)result);
@@ -186,47 +211,73 @@ static void fail(struct leat_pool *pool, struct leat__counts *counts, char *job,
 		leat_pool_stop(pool, error);
 }
 
-static void do_one(struct leat_pool *pool, struct leat__pool_worker *w, char *job, uint64_t seq)
+static uint32_t weight_of(uint64_t stamp)
+{
+	return UINT32_C(1) << stamp % LEAT__STAMP_UNIT;
+}
+
+/* As call_work, for a job with a stamp. */
+static __attribute__((noinline)) int call_timed(struct leat_pool *pool, uint64_t stamp, void *state,
+						void *job, void *result)
+{
+	uint32_t stride = atomic_load_explicit(&pool->stamp_stride, memory_order_relaxed);
+	int64_t begin = leat_now(), ns;
+	int r;
+
+	leat__times_add(&pool->queueing, begin - (int64_t)(stamp / LEAT__STAMP_UNIT),
+			weight_of(stamp));
+	r = call_work(pool, state, job, result);
+	ns = leat_now() - begin;
+	leat__times_add(&pool->service, ns, weight_of(stamp));
+	stride = leat__next_stride(stride, ns);
+	atomic_store_explicit(&pool->stamp_stride, stride, memory_order_relaxed);
+	if (stride == 0)
+		atomic_store_explicit(&pool->stamp_skip, 0, memory_order_relaxed);
+	return r;
+}
+
+static inline __attribute__((always_inline)) void do_one(struct leat_pool *pool,
+							 struct leat__pool_worker *w, char *item,
+							 uint64_t seq)
 {
 	struct leat__counts *counts = w ? &w->counts : &pool->caller;
 	char result[LEAT_POOL_JOB_MAX] __attribute__((aligned(16)));
-	int64_t begin = 0;
+	uint64_t stamp = leat__pool_stamp_of(pool, item);
+	void *state = w ? w->state : NULL;
 	int r;
 
 	if (leat__pool_error(pool) != 0) {
 		if (pool->o.drop)
-			pool->o.drop(job);
+			pool->o.drop(item);
 		leat__tally_end(counts, &counts->cancelled);
 		return;
 	}
-	if (w) {
-		w->depth++;
-		begin = leat__sample_begin(&w->meter);
-	}
-	r = call_work(pool, w ? w->state : NULL, job, result);
-	if (w) {
-		w->depth--;
-		leat__sample_end(&w->meter, &pool->service, begin);
-	}
-	if (r < 0)
-		fail(pool, counts, job, r);
-	else if (!pool->o.results)
+	if (stamp == 0)
+		r = call_work(pool, state, item, result);
+	else
+		r = call_timed(pool, stamp, state, item, result);
+	if (r < 0) {
+		fail(pool, counts, item, r);
+	} else if (!pool->o.results && w) {
+		leat__tally_end_own(counts, &counts->out);
+	} else if (!pool->o.results) {
 		leat__tally_end(counts, &counts->out);
-	else if (!pool->window)
+	} else if (!pool->window) {
 		leat__pool_hand_on(pool, w, counts, result);
+	}
 	if (pool->window)
 		leat__pool_window_put(pool, w, counts, seq, r < 0 ? NULL : result);
 }
 
 /* A key's jobs are done by who has begun with it. */
-void leat__pool_do(struct leat_pool *pool, struct leat__pool_worker *w, char *job, uint64_t seq)
+void leat__pool_do(struct leat_pool *pool, struct leat__pool_worker *w, char *item, uint64_t seq)
 {
 	struct leat__counts *counts = w ? &w->counts : &pool->caller;
-	uint64_t key = pool->keys ? pool->o.key(job) : 0;
+	uint64_t key = pool->keys ? pool->o.key(item) : 0;
 
 	for (;;) {
-		do_one(pool, w, job, seq);
-		if (!pool->keys || !leat__key_next(pool->keys, key, job))
+		do_one(pool, w, item, seq);
+		if (!pool->keys || !leat__key_next(pool->keys, key, item))
 			break;
 		leat__tally(counts, &counts->held, 1);
 	}
@@ -235,22 +286,22 @@ void leat__pool_do(struct leat_pool *pool, struct leat__pool_worker *w, char *jo
 /* T2 */
 bool leat__pool_take_and_do(struct leat_pool *pool, struct leat__pool_worker *w)
 {
-	char job[LEAT_POOL_JOB_MAX] __attribute__((aligned(16)));
-	enum leat__taken taken;
+	char job[LEAT__POOL_ITEM_MAX] __attribute__((aligned(16)));
+	enum taken taken;
 	uint64_t seq;
 
-	taken = leat__pool_take(pool, &w->counts, job, &seq);
-	if (taken != LEAT__TAKEN_NONE && w->starting)
+	taken = take_one(pool, &w->counts, job, &seq);
+	if (taken != NONE && w->starting)
 		started(w);
 	switch (taken) {
-	case LEAT__TAKEN_NONE:
+	case NONE:
 		return false;
-	case LEAT__TAKEN:
+	case TAKEN:
 		leat__pool_do(pool, w, job, seq);
 		break;
-	case LEAT__TAKEN_WAITS: /* for its key */
+	case WAITS: /* for its key */
 		break;
-	case LEAT__TAKEN_NO_MEMORY:
+	case NO_MEMORY:
 		fail(pool, &w->counts, job, -ENOMEM);
 		break;
 	}
@@ -281,6 +332,24 @@ static bool may_go_on(struct leat_pool *pool)
 	       atomic_load_explicit(&pool->limit, memory_order_relaxed);
 }
 
+/* T2 until there is nothing.  Most pools have one queue, and no order of their jobs. */
+static void do_jobs(struct leat_pool *pool, struct leat__pool_worker *w)
+{
+	char job[LEAT__POOL_ITEM_MAX] __attribute__((aligned(16)));
+
+	if (pool->window || pool->keys) {
+		while (may_go_on(pool) && leat__pool_take_and_do(pool, w))
+			;
+		return;
+	}
+	while (may_go_on(pool) && take(pool, job)) {
+		leat__tally_own(&w->counts.held, 1);
+		if (w->starting)
+			started(w);
+		do_one(pool, w, job, 0);
+	}
+}
+
 static void work(struct leat__pool_worker *w)
 {
 	struct leat_pool *pool = w->pool;
@@ -289,8 +358,7 @@ static void work(struct leat__pool_worker *w)
 		atomic_store_explicit(&w->task, leat_task_id(), memory_order_relaxed);
 		leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
 		if (have_state(w))
-			while (may_go_on(pool) && leat__pool_take_and_do(pool, w))
-				;
+			do_jobs(pool, w);
 		if (leat_cancelled() && leat__pool_error(pool) == 0)
 			leat_pool_stop(pool, -ECANCELED);
 		end(w);								/* T3 */
@@ -309,13 +377,12 @@ static const leat_task_type worker_type = {
 	"pool worker", run_worker, sizeof(struct leat__pool_worker *)
 };
 
-void leat__pool_wake(struct leat_pool *pool)
+void leat__pool_start(struct leat_pool *pool)
 {
-	struct leat__pool_worker *w;
+	struct leat__pool_worker *w = begin(pool);
 	int r;
 
-	/* Relaxed: see S2 in pool.h; the lock of the channel orders it. */
-	if (!atomic_load_explicit(&pool->open, memory_order_relaxed) || !(w = begin(pool)))
+	if (!w)
 		return;
 	r = leat_spawn(&pool->group, &worker_type, &w, LEAT_TASK_OPTIONS(.name = pool->o.name));
 	if (r == -ENOMEM)

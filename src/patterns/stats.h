@@ -13,7 +13,8 @@
 #include <leat/leat.h>
 #include <leat/stats.h>
 
-enum { LEAT__SAMPLE_ONE_IN = 64, LEAT__TIME_SLOTS = 8 * 48 };
+/* A timed item costs some 100 ns: two or three looks at the clock, and the histogram. */
+enum { LEAT__SAMPLE_ONE_IN = 256, LEAT__TIME_SLOTS = 8 * 48 };
 
 /* Neither meters nor ledgers: for bench/ alone, which measures what they cost. */
 #ifdef LEAT_BENCH_BARE
@@ -70,6 +71,14 @@ static inline int64_t leat__sample_begin(struct leat__meter *meter)
 	return leat_now();
 }
 
+/* How many are not timed until the next is, if one took ns: while items are slow each is timed. */
+static inline uint32_t leat__next_stride(uint32_t stride, int64_t ns)
+{
+	if (ns > 10 * LEAT_US)
+		return 0;
+	return stride < LEAT__SAMPLE_ONE_IN - 1 ? 2 * stride + 1 : stride;
+}
+
 /*
  * And when it ends.  A sample stands for those before it that were not timed; so a fast one among
  * slow ones, of which each is timed, stands for itself alone, and the next are timed, too.
@@ -83,10 +92,7 @@ static inline void leat__sample_end(struct leat__meter *meter, struct leat__time
 		return;
 	ns = leat_now() - begin;
 	leat__times_add(service, ns, meter->stride + 1);
-	if (ns > 10 * LEAT_US)
-		meter->stride = 0;
-	else if (meter->stride < LEAT__SAMPLE_ONE_IN - 1)
-		meter->stride = 2 * meter->stride + 1;
+	meter->stride = leat__next_stride(meter->stride, ns);
 	meter->skip = meter->stride;
 }
 

@@ -1099,3 +1099,51 @@ TEST_SIM(items_are_counted, 5)
 		leat_chan_unref(results);
 	}
 }
+
+static int sleep_ms(int *job)
+{
+	return *job > 0 ? leat_sleep(*job * LEAT_MS) : 0;
+}
+
+/* One worker, and a hundred jobs of 1 ms at once: the k-th waits for k ms. */
+TEST_SIM(time_in_the_queue, 5)
+{
+	leat_stage_stats s;
+	leat_pool(int) pool;
+	int jobs[100];
+
+	for (int i = 0; i < 100; i++)
+		jobs[i] = 1;
+	CHECK_EQ(leat_pool_make(&pool, sleep_ms, .workers = 1, .queue = 200, POOL()), 0);
+	CHECK_EQ(stats_of(pool).queue_p50, -1);
+	CHECK_EQ(leat_pool_submit_n(pool, jobs, 50), 50);
+	for (int i = 50; i < 100; i++)
+		CHECK_EQ(leat_pool_submit(pool, jobs[i]), 0);
+	CHECK_EQ(leat_pool_drain(pool, LEAT_FOREVER), 0);
+	s = stats_of(pool);
+	CHECK(s.queue_p50 >= 48 * LEAT_MS && s.queue_p50 <= 50 * LEAT_MS * 9 / 8);
+	CHECK(s.queue_p99 >= 97 * LEAT_MS && s.queue_p99 <= 100 * LEAT_MS * 9 / 8);
+	CHECK_EQ(leat_pool_destroy(pool, NULL), 0);
+}
+
+/*
+ * Of 3,000 quick jobs one in 256 is timed at the end.  The first of the slow ones that is makes
+ * that each of those behind it is: 60 are more than one in a hundred.
+ */
+TEST_SIM(slow_jobs_after_quick_ones_are_timed, 3)
+{
+	leat_stage_stats s;
+	leat_pool(int) pool;
+
+	CHECK_EQ(leat_pool_make(&pool, sleep_ms, .workers = 1, .queue = 200, POOL()), 0);
+	for (int i = 0; i < 3000; i++)
+		CHECK_EQ(leat_pool_submit(pool, 0), 0);
+	for (int i = 0; i < 256 + 60; i++) {
+		CHECK_EQ(leat_pool_submit(pool, i < 256 ? 1 : 100), 0);
+		leat_sleep(i < 256 ? 2 * LEAT_MS : 200 * LEAT_MS);
+	}
+	s = stats_of(pool);
+	CHECK(s.service_p50 < LEAT_MS);
+	CHECK(s.service_p99 >= 100 * LEAT_MS && s.service_p99 < 100 * LEAT_MS * 9 / 8 + LEAT_MS);
+	CHECK_EQ(leat_pool_destroy(pool, NULL), 0);
+}
