@@ -13,6 +13,7 @@ import time
 
 from program import LEAT, main, same
 
+del sys.argv[3:]	# no-http, which is no matter here
 SCRIPT = os.path.join(os.path.abspath(sys.argv.pop(2)), "tool/completion/leat.bash")
 BREAKS = "=:"
 

@@ -5,8 +5,9 @@ prints, standard error with standard output.  "^C" is an interrupt, which is sen
 printed, and a file .running is there; a file .go is made when the line after it has come, so commands in a
 session can wait for either.
 
-Each runs in a directory of its own, by bash, with leat in its PATH.  What is not the same in each run is made
-so: "time":0.004 has other digits.  A line that is longer than 80 columns is folded, at spaces.
+Each runs in a directory of its own, by bash, with leat in its PATH; http://localhost:8000 is a server of this
+file's.  What is not the same in each run is made so: "time":0.004 has other digits.  A line that is longer than 80
+columns is folded, at spaces.
 """
 import contextlib
 import http.server
@@ -25,17 +26,32 @@ END = "\036"		# after the output of each command
 URL = "http://localhost:8000"
 
 
-class Orders(http.server.BaseHTTPRequestHandler):
-    """POST a JSON object with an id anywhere: it is there then."""
+class Service(http.server.BaseHTTPRequestHandler):
+    """POST an order, an object of JSON with an id; GET /item/2, which is not there the first time, or another up
+    to 3.
+    """
     protocol_version = "HTTP/1.1"
 
-    def do_POST(self):
-        order = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        body = f"order {order['id']}".encode()
-        self.send_response(201)
+    def reply(self, status, text):
+        body = text.encode()
+        self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def do_POST(self):
+        order = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.reply(201, f"order {order['id']}")
+
+    def do_GET(self):
+        number = int(self.path.rsplit("/", 1)[1])
+        self.server.asked.append(number)
+        if number > 3:
+            self.reply(404, "there is no such item\n")
+        elif number == 2 and self.server.asked.count(2) == 1:
+            self.reply(503, "later\n")
+        else:
+            self.reply(200, f"item {number}\n")
 
     def log_message(self, *_):
         pass
@@ -47,7 +63,8 @@ def served(commands):
     if URL not in commands:
         yield commands
         return
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Orders) as server:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Service) as server:
+        server.asked = []
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
