@@ -295,6 +295,11 @@ static int open_command(struct map *m)
 		message("map: %s", why);
 		return r;
 	}
+	if (o->pipe && template_has_records(m->command)) {
+		message("map: with --pipe the records are the command's stdin; "
+			"{#} and {%%} may be in it, but no {}");
+		return -EINVAL;
+	}
 	if (!o->shell && !o->isolate && !strchr(o->command[0], '{'))
 		m->program = file_in_path(o->command[0]);
 	return 0;

@@ -209,6 +209,7 @@ def test_options_that_are_refused():
             (["-k", "--line-buffer", "--", "echo"], "give one of them"),
             (["--rate-key", "{}", "--", "echo"], "--rate-key is for --rate"),
             (["--pipe", "-n2", "--", "echo"], "-n is not for --pipe"),
+            (["--pipe", "--", "echo", "{}"], "the records are the command's stdin"),
             (["--body", "x", "--", "echo"], "for --http")):
         done = leat(*arguments, feed="a\n")
         same((done.status, done.out), (255, b""), done)
