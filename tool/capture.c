@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -9,6 +10,8 @@
 #include <leat/leat.h>
 
 #include "memory.h"
+
+static _Atomic size_t in_memory; /* of all captures */
 
 enum { FIRST = 4096, PIECE = 64 * 1024, SPLICE = 1 << 20 };
 
@@ -50,6 +53,21 @@ static int write_file(struct capture *c, const char *bytes, size_t n)
 	return 0;
 }
 
+static void set_size(struct capture *c, size_t size)
+{
+	/* Relaxed: a sum that decides nothing but what is spilled. */
+	atomic_fetch_add_explicit(&in_memory, size - c->size, memory_order_relaxed);
+	c->size = size;
+}
+
+static void free_bytes(struct capture *c)
+{
+	free(c->bytes);
+	c->bytes = NULL;
+	c->n = 0;
+	set_size(c, 0);
+}
+
 /* From now on all goes to the file. */
 static int spill(struct capture *c)
 {
@@ -62,11 +80,8 @@ static int spill(struct capture *c)
 		c->file = r;
 	}
 	r = write_file(c, c->bytes, c->n);
-	if (r == 0) {
-		free(c->bytes);
-		c->bytes = NULL;
-		c->n = c->size = 0;
-	}
+	if (r == 0)
+		free_bytes(c);
 	return r;
 }
 
@@ -86,7 +101,7 @@ static ssize_t read_some(struct capture *c, int pipe)
 	ssize_t k;
 
 	if (c->n == c->size) {
-		c->size = c->size == 0 ? FIRST : 2 * c->size;
+		set_size(c, c->size == 0 ? FIRST : 4 * c->size);
 		c->bytes = need_more(c->bytes, c->size);
 	}
 	k = read(pipe, c->bytes + c->n, c->size - c->n);
@@ -101,7 +116,8 @@ int capture_read(struct capture *c, int pipe, size_t max)
 	int r;
 
 	while (c->n < max) {
-		if (c->n >= CAPTURE_IN_MEMORY) {
+		if (c->n >= CAPTURE_IN_MEMORY &&
+		    atomic_load_explicit(&in_memory, memory_order_relaxed) > CAPTURES_IN_MEMORY) {
 			r = spill(c);
 			if (r < 0)
 				return r;
@@ -157,6 +173,6 @@ void capture_reset(struct capture *c)
 {
 	if (c->file > 0)
 		close(c->file);
-	free(c->bytes);
+	free_bytes(c);
 	*c = (struct capture){ 0 };
 }

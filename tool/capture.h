@@ -1,6 +1,6 @@
 /*
- * What a child writes, until it is delivered: in memory, or if it is much, in a file without a
- * name in TMPDIR.  One task at a time.
+ * What a child writes, until it is delivered: in memory; or in a file without a name in TMPDIR, if
+ * it is much, and all captures together have much in memory.  One task at a time.
  */
 #ifndef TOOL_CAPTURE_H
 #define TOOL_CAPTURE_H
@@ -10,10 +10,11 @@
 
 #include <leat/io.h>
 
-enum { CAPTURE_IN_MEMORY = 64 * 1024 };
+/* Bytes that each may have in memory, and that all may have together before those spill. */
+enum { CAPTURE_IN_MEMORY = 64 * 1024, CAPTURES_IN_MEMORY = 16 << 20 };
 
 struct capture {
-	char *bytes;		/* n of them, what is not in the file */
+	char *bytes;		/* n of them, what is not in the file; of size, which are counted */
 	size_t n, size;
 	int file;		/* 0: none (it is never stdin) */
 	uint64_t in_file;

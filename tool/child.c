@@ -14,6 +14,9 @@
 #include <leat/leat.h>
 #include <leat/process.h>
 
+/* Of the pipes of a child that is fed. */
+enum { PIPE_BYTES = 256 * 1024 };
+
 enum event { EVENT_OUT, EVENT_ERR, EVENT_IN, EVENT_END, EVENTS };
 
 struct child {
@@ -62,6 +65,8 @@ static int open_pipe(struct child *c, enum event event, int *ret_theirs)
 		return -leat_errno();
 	*ret_theirs = fd[1 - ours];
 	c->fd[event] = fd[ours];
+	if (c->o->input) /* much goes through it; if it may not be larger, it works as it is */
+		fcntl(fd[ours], F_SETPIPE_SZ, PIPE_BYTES);
 	if (fcntl(fd[ours], F_SETFL, O_NONBLOCK) < 0)
 		return -leat_errno();
 	return watch(c, event);

@@ -1,6 +1,7 @@
 #include "map.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,8 @@
 #include "isolate.h"
 #include "memory.h"
 #include "message.h"
+
+enum { KEPT_BYTES = 32 << 20 };
 
 static void could_not_go_on(struct map *m, int r)
 {
@@ -404,6 +407,16 @@ static int exit_status(struct map *m)
 	return failed > 100 ? 101 : (int)failed;
 }
 
+/*
+ * Blocks of megabytes come and go: given back to the kernel each time, each page would be made
+ * anew.
+ */
+static void keep_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+	mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+}
+
 int map_main(int argc, char **argv)
 {
 	struct map m = { .lock = LEAT_MUTEX_INIT, .deliver = { .joblog = -1, .results = -1 } };
@@ -414,6 +427,7 @@ int map_main(int argc, char **argv)
 		return help_main("map");
 	if (r < 0)
 		return 255;
+	keep_memory();
 	if (o.isolate && (r = isolate_check()) < 0)
 		die("--isolate: namespaces of processes are not allowed here: %s", strerror(-r));
 	m.o = &o;
