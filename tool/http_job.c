@@ -255,18 +255,23 @@ static void note_error(struct http_jobs *jobs, struct job *job, int r,
 	snprintf(job->why, sizeof(job->why), "no response: %.240s", response->error);
 }
 
+int http_job_wait(struct job *job)
+{
+	int64_t until = job->request->not_before;
+
+	job->request->not_before = 0;
+	return until > 0 ? leat_sleep_until(until) : 0;
+}
+
 int http_job_run(struct http_jobs *jobs, struct job *job)
 {
 	const struct map_options *o = jobs->o;
 	struct http_job *request = job->request;
 	struct http_response response;
-	int r = request->not_before > 0 ? leat_sleep_until(request->not_before) : 0;
 	int64_t began = leat_now();
 	bool sent;
+	int r;
 
-	if (r < 0)
-		return r;
-	request->not_before = 0;
 	job->timed_out = false;
 	r = http_request(jobs->client,
 			 &(struct http_request){ .method = o->http, .url = request->url,

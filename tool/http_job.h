@@ -39,9 +39,14 @@ const char **http_jobs_command(const struct map_options *o, size_t *ret_n);
 int http_job_expand(struct http_jobs *jobs, const struct template_values *values, struct job *job);
 
 /*
- * One attempt: waits as long as the last response said, asks, and fills in the job's code,
- * timed_out, took, sent, why and out.  0; -ECANCELED; an error of out's file; or -EMFILE, -ENFILE,
- * -ENOMEM: there was no request.
+ * As long as the last response said: before an attempt, and before its token of the rate is taken,
+ * so that those who were sent away together do not come back together.  0 or -ECANCELED.
+ */
+int http_job_wait(struct job *job);
+
+/*
+ * One attempt: asks, and fills in the job's code, timed_out, took, sent, why and out.  0; -ECANCELED;
+ * an error of out's file; or -EMFILE, -ENFILE, -ENOMEM: there was no request.
  */
 int http_job_run(struct http_jobs *jobs, struct job *job);
 

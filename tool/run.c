@@ -234,8 +234,10 @@ static int attempt(struct run *run)
 {
 	struct map *m = run->m;
 	struct job *job = run->job;
-	int r = m->o->rate.per_second > 0 ? take_token(run, &m->rate) : 0;
+	int r = m->http ? http_job_wait(job) : 0;
 
+	if (r == 0 && m->o->rate.per_second > 0)
+		r = take_token(run, &m->rate);
 	if (r == 0 && m->o->delay > 0)
 		r = take_token(run, &m->delay);
 	if (r < 0)

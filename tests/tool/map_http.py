@@ -257,6 +257,27 @@ def test_retry_after():
             assert second - first >= least, (path, second - first)
 
 
+def test_retry_after_keeps_the_rate():
+    """Those who were sent away together do not come back together: the rate is of what comes after the pause."""
+    n, rate = 12, 20
+    all_there = threading.Barrier(n)
+
+    def answer(h):
+        if h.nth == 1:
+            all_there.wait(60)
+            h.reply(429, Retry_After="1")
+        else:
+            h.reply()
+    with Server(answer) as server:
+        done = leat(f"-j{n}", "--rate", f"{rate}/s", "--retry", "1", "--retry-delay", "1ms", "--http", "GET",
+                    server.url + "/{}", feed=lines(n))
+        same((done.status, len(server.requests)), (0, 2 * n), done)
+        again = sorted(times[1] for times in server.times.values())
+        for i in range(n):
+            for k in range(i + 1, n):
+                assert k - i + 1 <= rate * (again[k] - again[i] + 0.2) + 1, (i, k, again)
+
+
 def test_retry_after_too_long():
     with Server(lambda h: h.reply(429, b"later", Retry_After="3600")) as server:
         before = time.monotonic()
