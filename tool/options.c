@@ -353,7 +353,8 @@ int map_options_parse(struct map_options *o, int argc, char **argv)
 	int c, r;
 
 	*o = defaults;
-	memset(&o->retry_on, 0xff, sizeof(o->retry_on));
+	memset(o->retry_on.set, 0xff, sizeof(o->retry_on.set));
+	o->retry_on.signal = true;
 	describe(options, letters);
 	units_jobs("100%", (int)sysconf(_SC_NPROCESSORS_ONLN), &o->jobs, &p.why);
 	while ((c = getopt_long(argc, argv, letters, options, NULL)) >= 0) {

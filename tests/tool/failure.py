@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 
-from program import FULL, LEAT, Skip, environment, is_alive, lines, leat, main, read, same, says, start, wait_for
+from program import FULL, LEAT, SLOW, Skip, environment, is_alive, lines, leat, main, read, same, says, start, wait_for
 
 
 def pids(path):
@@ -194,7 +194,7 @@ def test_no_space_for_much_output():
     """In TMPDIR: the job fails and says so; the others do not notice."""
     tmpfs("1M")
     try:
-        done = leat("-k", "-j1", "--", "sh", "-c", "[ $1 = 2 ] && exec seq 1000000; echo $1", "sh", feed=lines(3),
+        done = leat("-k", "-j1", "--", "sh", "-c", "[ $1 = 2 ] && exec seq 10000000; echo $1", "sh", feed=lines(3),
                     env={"TMPDIR": os.path.abspath("small")})
     finally:
         subprocess.run(["umount", "small"], check=True)
@@ -309,7 +309,7 @@ def test_much_input_in_little_memory():
             peak = max(peak, status_of(process.pid))
     source.wait()
     same((process.returncode, sum(map(int, read("out").split()))), (0, size))
-    assert 0 < peak < 64 << 10, f"{peak} KiB"
+    assert SLOW or 0 < peak < 64 << 10, f"{peak} KiB"  # a sanitizer has its own
 
 
 def status_of(pid):
@@ -336,7 +336,7 @@ def test_a_line_of_a_gigabyte():
     source.wait()
     same((process.returncode, read("out")), (1, b"a\nb\n"))
     assert str(size).encode() in read("err"), read("err")
-    assert 0 < peak < 12 << 10, f"{peak} KiB"
+    assert SLOW or 0 < peak < 12 << 10, f"{peak} KiB"
 
 
 def test_job_control():
