@@ -51,7 +51,8 @@ int deliver_open(struct deliver *d, const struct map_options *o, struct journal 
 {
 	int r;
 
-	*d = (struct deliver){ .o = o, .journal = journal, .lock = LEAT_MUTEX_INIT, .joblog = -1, .results = -1 };
+	*d = (struct deliver){ .o = o, .journal = journal, .lock = LEAT_MUTEX_INIT,
+			       .joblog = -1, .results = -1 };
 	r = output_open(&d->out, STDOUT_FILENO);
 	if (r < 0)
 		return fail("stdout", NULL, r);
@@ -180,7 +181,7 @@ int deliver_lines(struct deliver *d, struct job *job, bool is_err)
 	return r == -EPIPE && is_err ? 0 : r;
 }
 
-/* As a shell takes it, for free(3): the script of --shell, the words of another; NULL: there is none. */
+/* As a shell takes it, for free(3): a script of --shell, or the words; NULL: there is none. */
 static char *command_of(const struct deliver *d, const struct job *job)
 {
 	if (!job->args) /* its record was refused */

@@ -45,8 +45,8 @@ int http_job_expand(struct http_jobs *jobs, const struct template_values *values
 int http_job_wait(struct job *job);
 
 /*
- * One attempt: asks, and fills in the job's code, timed_out, took, sent, why and out.  0; -ECANCELED;
- * an error of out's file; or -EMFILE, -ENFILE, -ENOMEM: there was no request.
+ * One attempt: asks, and fills in the job's code, timed_out, took, sent, why and out.  0;
+ * -ECANCELED; an error of out's file; or -EMFILE, -ENFILE, -ENOMEM: there was no request.
  */
 int http_job_run(struct http_jobs *jobs, struct job *job);
 

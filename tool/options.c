@@ -319,7 +319,8 @@ static int check_together(const struct map_options *o)
 		REFUSE("--http has one URL, not %zu; quote it", o->ncommand);
 	if (!o->http && has_http_options(o))
 		REFUSE("%s is for --http", has_http_options(o));
-	if (o->http && (o->shell || o->pipe || o->isolate || o->nice != 0 || !has_all(&o->retry_on)))
+	if (o->http &&
+	    (o->shell || o->pipe || o->isolate || o->nice != 0 || !has_all(&o->retry_on)))
 		REFUSE("--shell, --pipe, --isolate, --nice and --retry-on are not for --http");
 	if (o->pipe && o->per_job != 1)
 		REFUSE("-n is not for --pipe; see --block");
