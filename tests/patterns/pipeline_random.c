@@ -475,9 +475,12 @@ LEAT_TASK(watch, (leat_pipeline *, p), (size_t, live))
 		CHECK(sum <= l.in);
 		CHECK(l.in - sum <= live);
 		CHECK(l.in_flight <= live);
-		for (size_t k = 0; leat_pipeline_stage_ledger(p, k, ledger_init(&l)) == 0; k++)
+		for (size_t k = 0; i == 2; k++) {
+			if (leat_pipeline_stage_ledger(p, k, ledger_init(&l)) < 0)
+				break;
 			CHECK(l.out + l.failed + l.cancelled + ledger_dropped(&l) + l.in_flight <=
 			      l.in);
+		}
 		leat_sleep((int64_t)leat_random(20 * LEAT_US));
 	}
 }
@@ -500,6 +503,9 @@ TEST_SIM(random_pipelines, 10000)
 	leat_pipeline *p;
 	int r, in = 0;
 
+	/* With a sanitizer a quarter of them. */
+	if (test_slow() && leat_random(4) != 0)
+		return;
 	made = used = failed = dropped = 0;
 	CHECK_EQ(leat_group_init(&others, NULL), 0);
 	CHECK_EQ(leat_group_init(&group, NULL), 0);
