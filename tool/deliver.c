@@ -16,10 +16,12 @@
 #include "output.h"
 #include "quote.h"
 #include "results.h"
+#include "screen.h"
 
 /* Pieces on their way out. */
 struct writing {
 	leat_io io;
+	int fd;			/* that io is a copy of */
 	const struct job *job;
 	bool in_line;		/* the last piece did not end with a newline */
 	char *tagged;		/* a piece with its tags */
@@ -121,6 +123,7 @@ static int write_tagged(void *arg, const char *bytes, size_t n)
 		w->in_line = !at;
 		bytes += n;
 	}
+	screen_above(w->fd, w->tagged, w->n);
 	return output_write(w->io, w->tagged, w->n);
 }
 
@@ -128,15 +131,20 @@ static int write_plain(void *arg, const char *bytes, size_t n)
 {
 	const struct writing *w = arg;
 
+	screen_above(w->fd, bytes, n);
 	return output_write(w->io, bytes, n);
 }
 
 static int write_group(struct deliver *d, const struct job *job, bool is_err)
 {
-	struct writing w = { .io = is_err ? d->err : d->out, .job = job };
-	int r = capture_each(is_err ? &job->err : &job->out,
-			     d->o->tag ? write_tagged : write_plain, &w);
+	struct writing w = { .io = is_err ? d->err : d->out, .job = job,
+			     .fd = is_err ? STDERR_FILENO : STDOUT_FILENO };
+	int r;
 
+	screen_above_begin(w.fd);
+	r = capture_each(is_err ? &job->err : &job->out, d->o->tag ? write_tagged : write_plain,
+			 &w);
+	screen_above_end(w.fd);
 	free(w.tagged);
 	return r;
 }

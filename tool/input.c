@@ -28,8 +28,8 @@ struct input {
 	size_t first, n, size;
 	size_t looked;		/* of the n, that have no delimiter */
 	bool end;
-	_Atomic uint64_t done;
-	uint64_t all;
+	_Atomic uint64_t done;	/* of the bytes, those of records that were given out */
+	uint64_t all;		/* from where it begins */
 };
 
 /*
@@ -57,6 +57,7 @@ int input_open(struct input **ret, const char *path, char delim, size_t record_m
 	struct input *in;
 	struct stat st;
 	leat_io io;
+	off_t begin;
 	int r = path ? leat_open(&io, path, O_RDONLY, 0, LEAT_FOREVER) : open_stdin(&io);
 
 	if (r < 0)
@@ -67,8 +68,9 @@ int input_open(struct input **ret, const char *path, char delim, size_t record_m
 	in->terminal = isatty(in->fd);
 	in->delim = delim;
 	in->record_max = record_max;
-	if (fstat(in->fd, &st) == 0 && S_ISREG(st.st_mode))
-		in->all = (uint64_t)st.st_size;
+	begin = lseek(in->fd, 0, SEEK_CUR);
+	if (fstat(in->fd, &st) == 0 && S_ISREG(st.st_mode) && begin >= 0 && begin < st.st_size)
+		in->all = (uint64_t)(st.st_size - begin);
 	*ret = in;
 	return 0;
 }
@@ -100,8 +102,6 @@ static int64_t read_some(struct input *in, char *to, size_t n)
 	do
 		r = leat_read(in->io, to, n, LEAT_FOREVER);
 	while (r == -EIO && stopped_by_terminal(in));
-	if (r > 0)
-		atomic_fetch_add_explicit(&in->done, (uint64_t)r, memory_order_relaxed);
 	in->end = r == 0;
 	return r;
 }
@@ -127,12 +127,18 @@ static int64_t fill(struct input *in, size_t max)
 	return r;
 }
 
+static void count(struct input *in, uint64_t n)
+{
+	atomic_store_explicit(&in->done, in->done + n, memory_order_relaxed);
+}
+
 static void give(struct input *in, size_t n, size_t with_delim, struct record *ret)
 {
 	*ret = (struct record){ in->bytes + in->first, n };
 	in->first += with_delim;
 	in->n -= with_delim;
 	in->looked = 0;
+	count(in, with_delim);
 	if (in->n == 0)
 		in->first = 0; /* the bytes stay where they are until the next read */
 }
@@ -158,6 +164,7 @@ static int skip_rest(struct input *in, struct record *ret, uint64_t *ret_size)
 			break;
 	}
 	*ret = (struct record){ in->bytes + in->first, keep };
+	count(in, *ret_size + (at != NULL));
 	if (at) { /* what follows is the next record's */
 		in->n = (size_t)r - (size_t)(at + 1 - (in->bytes + in->first + keep));
 		in->first = (size_t)(at + 1 - in->bytes);

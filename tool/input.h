@@ -34,7 +34,7 @@ int input_record(struct input *in, struct record *ret, uint64_t *ret_size);
  */
 int input_block(struct input *in, size_t size, struct record *ret, uint64_t *ret_size);
 
-/* Bytes read so far, and of how many: of a file; 0: not known.  Any thread. */
+/* Bytes of the records so far, and of how many: of a file; 0: not known.  Any thread. */
 void input_position(const struct input *in, uint64_t *ret_done, uint64_t *ret_all);
 
 #endif

@@ -108,6 +108,7 @@ static int next_job(struct map *m, struct job **ret_job)
 		if (r < 0)
 			break;
 		job = job_create(++m->seq, records, n);
+		atomic_store_explicit(&m->made, m->seq, memory_order_relaxed);
 		if (is_to_do(m, job)) {
 			check_records(m, job, too_long);
 			*ret_job = job;
@@ -118,6 +119,8 @@ static int next_job(struct map *m, struct job **ret_job)
 	}
 	free(records);
 	free(bytes);
+	if (r == LEAT_EEND)
+		atomic_store_explicit(&m->made_all, true, memory_order_relaxed);
 	if (r < 0 && r != LEAT_EEND && r != -ECANCELED) {
 		message("%s: %s", m->o->file ? m->o->file : "stdin", leat_strerror(r));
 		could_not_go_on(m, r);
@@ -342,6 +345,29 @@ LEAT_TASK(sync_journal, (struct map *, m))
 	}
 }
 
+/* How many jobs there will be is known at the end of the input; before, by its bytes. */
+static void look(void *arg, struct progress_now *ret)
+{
+	struct map *m = arg;
+	uint64_t failed = atomic_load(&m->deliver.failed), skipped = atomic_load(&m->skipped);
+	uint64_t made, at, size;
+
+	*ret = (struct progress_now){ .failed = failed, .skipped = skipped,
+				      .running = atomic_load(&m->running) };
+	ret->worked = failed + atomic_load(&m->deliver.succeeded);
+	ret->done = ret->worked + skipped;
+	ret->about = !atomic_load(&m->made_all);
+	made = atomic_load(&m->made);
+	input_position(m->input, &at, &size);
+	if (!ret->about)
+		ret->all = made;
+	else if (at > 0 && size > 0)
+		ret->all = (uint64_t)((double)made * ((double)size / (double)at));
+	if (ret->all > 0 && ret->all < made) /* it has grown */
+		ret->all = made;
+	ret->left = ret->all > ret->done ? ret->all - ret->done : 0;
+}
+
 static void run(struct map *m)
 {
 	leat_group beside;
@@ -351,6 +377,8 @@ static void run(struct map *m)
 		r = map_signals_start(m, &beside);
 	if (r == 0 && m->journal)
 		r = leat_go_in(&beside, sync_journal, m);
+	if (r == 0 && m->o->progress)
+		r = progress_start(&m->progress, &beside, look, m);
 	if (r == 0)
 		r = leat_pipeline_run(m->pipeline);
 	leat_group_cancel(&beside, 0);
@@ -365,6 +393,7 @@ static void end(struct map *m)
 	int r;
 
 	leat_pipeline_destroy(m->pipeline, NULL);
+	progress_end(&m->progress);
 	r = journal_close(m->journal);
 	if (r < 0) {
 		message("--journal %s: %s", m->o->journal, leat_strerror(r));

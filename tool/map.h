@@ -23,6 +23,7 @@
 #include "http_job.h"
 #include "input.h"
 #include "options.h"
+#include "progress.h"
 #include "slots.h"
 
 struct map {
@@ -38,11 +39,14 @@ struct map {
 	leat_bucket rate, delay;
 	struct gate gate;	/* as many at once as there is room for */
 	leat_adaptive at_once;	/* of --jobs auto */
+	struct progress progress;
 	/* Of the source. */
 	uint64_t seq;
 	/* Of the sink. */
 	bool said_cannot_run;
 	/* Of all. */
+	_Atomic uint64_t made;	/* jobs of the input so far */
+	atomic_bool made_all;
 	_Atomic uint64_t skipped; /* done by an earlier run */
 	_Atomic int running;
 	_Atomic int signal;	/* that ended it; 0: none */

@@ -5,33 +5,45 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static void say(const char *fmt, va_list args)
-{
-	char text[1024] = "leat: ";
-	int n = 6 + vsnprintf(text + 6, sizeof(text) - 7, fmt, args);
+#include "screen.h"
 
-	if (n > (int)sizeof(text) - 2)
-		n = (int)sizeof(text) - 2;
+enum { TEXT = 1024 };
+
+/* A whole line into text, which has TEXT bytes; how many it has. */
+static size_t format(char *text, const char *fmt, va_list args)
+{
+	int n = snprintf(text, TEXT, "leat: ");
+
+	n += vsnprintf(text + n, (size_t)(TEXT - n - 1), fmt, args);
+	if (n > TEXT - 2)
+		n = TEXT - 2;
 	text[n] = '\n';
-	if (write(STDERR_FILENO, text, (size_t)n + 1) < 0)
-		return; /* nobody is there to be told */
+	return (size_t)n + 1;
 }
 
 void message(const char *fmt, ...)
 {
+	char text[TEXT];
 	va_list args;
+	size_t n;
 
 	va_start(args, fmt);
-	say(fmt, args);
+	n = format(text, fmt, args);
 	va_end(args);
+	screen_message(text, n);
 }
 
 void die(const char *fmt, ...)
 {
+	char text[TEXT];
 	va_list args;
+	size_t n;
 
 	va_start(args, fmt);
-	say(fmt, args);
+	n = format(text, fmt, args);
 	va_end(args);
+	screen_leave();
+	if (write(STDERR_FILENO, text, n) < 0)
+		exit(255); /* nobody is there to be told */
 	exit(255);
 }

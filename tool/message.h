@@ -1,4 +1,4 @@
-/* What leat says to a person: on stderr, a line each, above the progress bar. */
+/* What leat says to a person: on stderr, a line each, above the progress bar (screen.h). */
 #ifndef TOOL_MESSAGE_H
 #define TOOL_MESSAGE_H
 

@@ -7,13 +7,14 @@
  *	USR1		the table of the stages, with the one to widen, to stderr
  */
 #include <signal.h>
-#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <leat/signal.h>
 
 #include "map.h"
 #include "message.h"
+#include "screen.h"
 
 static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT, SIGUSR1 };
 enum { NUMBERS = sizeof(numbers) / sizeof(numbers[0]) };
@@ -27,6 +28,7 @@ static void stop(struct map *m, int sig, int times)
 	} else if (times == 2) {
 		leat_pipeline_abort(m->pipeline, -ECANCELED);
 	} else {
+		screen_leave();
 		signal(sig, SIG_DFL);
 		kill(getpid(), sig);
 		_exit(255);
@@ -38,7 +40,7 @@ static void explain(struct map *m)
 	char text[4096];
 
 	leat_pipeline_explain(m->pipeline, text, sizeof(text));
-	fputs(text, stderr);
+	screen_message(text, strlen(text));
 }
 
 /* Those that are not ignored: nohup(1) and a shell's & mean it. */
@@ -70,12 +72,14 @@ static int watch(struct map *m)
 			if (!paused)
 				slots_pause(&m->slots);
 			paused = true;
+			screen_hide();
 			kill(getpid(), SIGSTOP);
 			break;
 		case SIGCONT:
 			if (paused)
 				slots_continue(&m->slots);
 			paused = false;
+			screen_show();
 			break;
 		case SIGUSR1:
 			explain(m);
@@ -85,6 +89,7 @@ static int watch(struct map *m)
 		}
 	if (paused)
 		slots_continue(&m->slots);
+	screen_show();
 	leat_signals_close(signals);
 	return 0;
 }
