@@ -71,6 +71,8 @@ static void begin(struct transfer *t, const char *url)
 		curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t);
 		curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t);
 		curl_easy_setopt(t->easy, CURLOPT_NOSIGNAL, 1L);
+		/* The requests are alike on the wire. */
+		curl_easy_setopt(t->easy, CURLOPT_USERAGENT, "plain/0.1.0");
 	}
 	curl_easy_setopt(t->easy, CURLOPT_URL, url);
 	if (curl_multi_add_handle(multi, t->easy) != CURLM_OK)

@@ -100,6 +100,9 @@ struct http_client {
 	struct http_transfer *ended; /* (D) to be told so, outside of the scope */
 	struct http_host *hosts[HTTP_HOST_BUCKETS]; /* (D) */
 	struct http_host *stirred; /* (D) */
+	/* The last one that was found, which stays while it has no requests, too; or NULL. (D) */
+	struct http_host *last;
+	char last_start[256];	/* (D) what the URL began with, up to the end of the port */
 };
 
 /* client.c */
@@ -121,6 +124,8 @@ bool http_host_enter(struct http_host *host, struct http_transfer *t);
 void http_host_leave(struct http_transfer *t);
 /* Its name and version have been found. */
 void http_host_set_known(struct http_client *client, struct http_host *host);
+/* Forgets the last one that was found. */
+void http_host_forget(struct http_client *client);
 /* One that waits at a host with room, and is counted there now; NULL: there is none. */
 struct http_transfer *http_host_next(struct http_client *client);
 

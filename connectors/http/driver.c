@@ -228,6 +228,7 @@ static void free_transfers(struct http_client *client, int kept)
 static void close_all(struct http_client *client)
 {
 	free_transfers(client, 0);
+	http_host_forget(client);
 	leat_no_park_begin();
 	if (client->multi)
 		http_curl.multi_cleanup(client->multi);	/* calls on_socket */

@@ -49,6 +49,20 @@ static struct http_host *get(struct http_client *client, const char *name, bool 
 	return host;
 }
 
+/* Frees it if nobody needs it. */
+static void put(struct http_client *client, struct http_host *host)
+{
+	struct http_host **link;
+
+	if (host->active > 0 || host->first || host->stirred || host == client->last)
+		return;
+	link = bucket_of(client, host->name);
+	while (*link != host)
+		link = &(*link)->next;
+	*link = host->next;
+	free(host);
+}
+
 static int find(struct http_client *client, const char *scheme, const char *name, const char *port,
 		struct http_host **ret_host)
 {
@@ -67,8 +81,9 @@ static int url_error(CURLUcode code, const char **why)
 	return code == CURLUE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
 }
 
-int http_host_find(struct http_client *client, const char *url, struct http_host **ret_host,
-		   const char **why)
+/* By libcurl's parser, so that it is the host that libcurl will ask. */
+static int parse(struct http_client *client, const char *url, struct http_host **ret_host,
+		 const char **why)
 {
 	char *scheme = NULL, *name = NULL, *port = NULL;
 	CURLUcode code = http_curl.url_set(client->url, CURLUPART_URL, url, 0);
@@ -92,6 +107,48 @@ int http_host_find(struct http_client *client, const char *url, struct http_host
 	http_curl.free(name);
 	http_curl.free(port);
 	return r;
+}
+
+/* The size of "scheme://name:port" that url begins with; 0: none. */
+static size_t start_size(const char *url)
+{
+	const char *name = strstr(url, "://");
+
+	return name ? (size_t)(name - url) + 3 + strcspn(name + 3, "/?#") : 0;
+}
+
+void http_host_forget(struct http_client *client)
+{
+	struct http_host *host = client->last;
+
+	client->last = NULL;
+	if (host)
+		put(client, host);
+}
+
+/* Most requests are to the host of the one before: then there is nothing to parse. */
+int http_host_find(struct http_client *client, const char *url, struct http_host **ret_host,
+		   const char **why)
+{
+	size_t n = start_size(url);
+	int r;
+
+	if (client->last && n > 0 && strncmp(client->last_start, url, n) == 0 &&
+	    !client->last_start[n]) {
+		*ret_host = client->last;
+		return 0;
+	}
+	r = parse(client, url, ret_host, why);
+	if (r < 0)
+		return r;
+	if (*ret_host != client->last)
+		http_host_forget(client);
+	if (n > 0 && n < sizeof(client->last_start)) {
+		client->last = *ret_host;
+		memcpy(client->last_start, url, n);
+		client->last_start[n] = 0;
+	}
+	return 0;
 }
 
 static bool has_room(const struct http_client *client, const struct http_host *host)
@@ -153,20 +210,6 @@ void http_host_set_known(struct http_client *client, struct http_host *host)
 		return;
 	host->known = true;
 	stir(client, host);
-}
-
-/* Frees it if nobody needs it. */
-static void put(struct http_client *client, struct http_host *host)
-{
-	struct http_host **link;
-
-	if (host->active > 0 || host->first)
-		return;
-	link = bucket_of(client, host->name);
-	while (*link != host)
-		link = &(*link)->next;
-	*link = host->next;
-	free(host);
 }
 
 struct http_transfer *http_host_next(struct http_client *client)

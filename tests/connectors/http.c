@@ -209,6 +209,33 @@ TEST(per_host)
 	tear_down(&f);
 }
 
+/* A host loses its last request, by a cancel, just when another host gets one. */
+TEST_WITH(hosts_in_turns, .workers = 1)
+{
+	struct fixture f, other;
+
+	set_up(&f, HTTP_CLIENT_OPTIONS());
+	REQUIRE(server_start(&other.server, "127.0.0.1:0"));
+	other.client = f.client;
+	for (int i = 0; i < 20; i++) {
+		leat_group group;
+		int r = 0;
+
+		REQUIRE(leat_group_init(&group, NULL) == 0);
+		REQUIRE(leat_go_in(&group, get_path, &f, "/hang", &r, LEAT_FOREVER) == 0);
+		server_wait_active(&f.server, 1);
+		leat_group_cancel(&group, 0);
+		(void)leat_yield();
+		check_get(&other, "/hello", 200, "hello");
+		CHECK_EQ(leat_group_wait(&group), -ECANCELED);
+		leat_group_release(&group);
+		CHECK_EQ(r, -ECANCELED);
+		server_wait_closed(&f.server, i + 1);
+	}
+	server_stop(&other.server);
+	tear_down(&f);
+}
+
 /* Who waits for the host leaves at its deadline, and those behind it are served. */
 TEST(deadline_while_waiting_for_host)
 {
@@ -597,6 +624,11 @@ TEST(requests_that_are_refused)
 		CHECK(!strstr(response.error, "secret"));
 		http_response_release(&response);
 	}
+	/* At a host that is known already. */
+	check_get(&f, "/hello", 200, "hello");
+	check_error(&f, "/a b", -EINVAL);
+	check_error(&f, "/a\nb", -EINVAL);
+	check_get(&f, "/hello", 200, "hello");
 	tear_down(&f);
 }
 
