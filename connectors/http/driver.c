@@ -3,9 +3,8 @@
  *
  * W1 the watcher waits until the epoll instance has events, and says so (ready)
  * W2 it goes on when the driver has looked (looked): until then it would find the same events
- * V1 the driver waits for an order, for ready, or for libcurl's timer; where one is cancelled, it
- *    lets others give their orders first: of a group that is cancelled, what waits must not be sent
- *    in the place of what runs
+ * V1 the driver waits for an order, for ready, or for libcurl's timer; it takes all orders that
+ *    there are, so that those who leave together do not make room for each other
  * V2 in a no-park scope it does what the order says, tells libcurl of events or of the timer, and
  *    takes what has ended
  * V3 outside of the scope it tells those whose transfers have ended
@@ -235,25 +234,6 @@ static void close_all(struct http_client *client)
 	leat_no_park_end();
 }
 
-/* More orders behind the first n, as far as there is room. */
-static int take_orders(struct http_client *client, struct http_order *orders, int n)
-{
-	bool aborts = false;
-
-	for (int tries = 0; tries < 4; tries++) {
-		int before = n;
-
-		while (n < ORDERS_AT_ONCE && leat_try_recv(client->orders, &orders[n]) == 0)
-			n++;
-		for (int i = tries == 0 ? 0 : before; i < n; i++)
-			aborts |= orders[i].abort;
-		if (!aborts || (tries > 0 && n == before))
-			break;
-		(void)leat_yield();
-	}
-	return n;
-}
-
 LEAT_TASK(http_driver, (struct http_client *, client))
 {
 	struct http_order orders[ORDERS_AT_ONCE];
@@ -265,7 +245,9 @@ LEAT_TASK(http_driver, (struct http_client *, client))
 				    leat_case_until(client->timer));
 		if (which == 0 && status < 0)
 			break;
-		n = take_orders(client, orders, which == 0);
+		for (n = which == 0; n < ORDERS_AT_ONCE; n++)
+			if (leat_try_recv(client->orders, &orders[n]) != 0)
+				break;
 		turn(client, orders, n, which == 1);
 		if (which == 1)
 			leat_send(client->looked, 0);

@@ -749,6 +749,27 @@ TEST(redirects)
 	tear_down(&f);
 }
 
+/* What says how the body is to be understood goes with it. */
+TEST(redirect_without_body)
+{
+	static const char *const headers[] = { "Content-Type: text/x-mine", "X-Mine: 1", NULL };
+	struct http_request q = { .method = "POST", .headers = headers, .body = "b",
+				  .body_size = 1 };
+	struct fixture f;
+	char *text;
+
+	set_up(&f, HTTP_CLIENT_OPTIONS(.follow = true));
+	q.url = server_url(&f.server, "/to/303//head");
+	text = head_of(&f, &q);
+	CHECK(strstr(text, "\nX-Mine: 1\n") && !strstr(text, "x-mine"));
+	free(text);
+	q.url = server_url(&f.server, "/to/307//head");
+	text = head_of(&f, &q);
+	CHECK(strstr(text, "\nContent-Type: text/x-mine\n"));
+	free(text);
+	tear_down(&f);
+}
+
 /* To another port is to another host; what is secret stays here. */
 TEST(redirect_elsewhere)
 {
