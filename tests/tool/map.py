@@ -107,7 +107,7 @@ def test_output_is_grouped():
 
 def test_much_output():
     """More than is kept in memory: in order, and nothing is lost."""
-    n = 20_000_000 if FULL else 2_000_000
+    n = 100_000_000 if FULL else 17_000_000
     done = leat("-k", "-j3", "--", "sh", "-c", "seq $1 $(($1 + %d)); echo $1 >&2" % (n // 10),
                 "sh", feed="1\n2\n3\n")
     wanted = b"".join(("\n".join(map(str, range(i, i + n // 10 + 1))) + "\n").encode()
