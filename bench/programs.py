@@ -113,8 +113,10 @@ class Program:
                 return metric
         return None
 
-    def run(self, name, workers, pinned, scale):
+    def run(self, name, workers, pinned, scale, cpu):
         """One process.  Returns {metric: (value, cores, ops)}; empty when it failed."""
+        if cpu:
+            workers, pinned = 1, True
         name += "@" + self.suffix if self.suffix else ""
         command = [self.path, name, str(workers), str(scale)]
         if pinned:
@@ -133,11 +135,13 @@ class Program:
                 why = f"killed by signal {-done.returncode}"
             self.failures.append((command, "\n".join([why] + done.stderr.split("\n")[:12]).strip()))
             return {}
-        return dict(parse(line) for line in done.stdout.splitlines())
+        return dict(parse(line, cpu) for line in done.stdout.splitlines())
 
 
-def parse(line):
-    metric, value, _unit, cpu_s, wall_s, ops = line.split()
+def parse(line, cpu=False):
+    metric, value, unit, cpu_s, wall_s, ops = line.split()
+    if cpu and unit == "ns":
+        value = float(cpu_s) / int(ops) * 1e9
     cores = float(cpu_s) / float(wall_s) if float(wall_s) > 0 else 0
     return re.sub("@[^.]*", "", metric), (float(value), cores, int(ops))
 
@@ -167,8 +171,8 @@ def build_programs(wanted, builddir):
 class Measurements:
     """Values by program, row of the program, workers and pinning; each is measured once."""
 
-    def __init__(self, programs, reps, scale):
-        self.programs, self.reps, self.scale = programs, reps, scale
+    def __init__(self, programs, reps, scale, cpu):
+        self.programs, self.reps, self.scale, self.cpu = programs, reps, scale, cpu
         self.runs = {}
 
     def of(self, program, row):
@@ -202,4 +206,4 @@ class Measurements:
                 runs = self.runs[key]
                 # A row that failed once is not waited for again.
                 if not runs or runs[-1]:
-                    runs.append(program.run(*key[1:], self.scale))
+                    runs.append(program.run(*key[1:], self.scale, self.cpu))
