@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "demo.h"
 #include "options.h"
 
 #define EXAMPLES                                                              \
@@ -18,10 +19,12 @@ static const char overview[] =
 	"\n"
 	"usage: leat map [OPTION]... [--] COMMAND [ARGUMENT]...\n"
 	"       leat map [OPTION]... --http METHOD URL\n"
-	"       leat help map\n"
+	"       leat demo checksums [OPTION]... [DIR]\n"
+	"       leat help map|demo\n"
 	"       leat --version\n"
 	"\n"
-	"map runs COMMAND, or asks for URL, for each line of the input.\n";
+	"map runs COMMAND, or asks for URL, for each line of the input.\n"
+	"demo checksums verifies the files of this machine's packages.\n";
 
 static const char map_head[] =
 	"usage: leat map [OPTION]... [--] COMMAND [ARGUMENT]...\n"
@@ -50,6 +53,10 @@ int help_main(const char *topic)
 		fputs(map_head, stdout);
 		map_options_print();
 		fputs(map_foot, stdout);
+		return 0;
+	}
+	if (topic && strcmp(topic, "demo") == 0) {
+		demo_help();
 		return 0;
 	}
 	if (topic) {

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "demo.h"
 #include "help.h"
 #include "isolate.h"
 #include "map.h"
@@ -15,6 +16,8 @@ int main(int argc, char **argv)
 		return help_main(name && argc > 2 ? argv[2] : NULL);
 	if (strcmp(name, "map") == 0)
 		return map_main(argc - 1, argv + 1);
+	if (strcmp(name, "demo") == 0)
+		return demo_main(argc - 1, argv + 1);
 	if (strcmp(name, "isolate") == 0)
 		return isolate_main(argc - 1, argv + 1);
 	if (strcmp(name, "--version") == 0) {

@@ -68,9 +68,11 @@ def test_the_values_are_taken_by_the_program():
 
 
 def test_commands():
-    same(complete("leat "), ["--help", "--version", "help", "map"])
+    same(complete("leat "), ["--help", "--version", "demo", "help", "map"])
     same(complete("leat ma"), ["map"])
-    same(complete("leat help "), ["map"])
+    same(complete("leat help "), ["demo", "map"])
+    same(complete("leat demo "), ["checksums"])
+    same(complete("leat demo checksums --s"), ["--seed", "--size"])
     same(complete("leat help map "), [])
 
 

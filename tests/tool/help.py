@@ -32,7 +32,7 @@ def test_they_fit():
         text, err = run(*arguments)
         fits(text, SCREEN)
         same(err, "")
-    for arguments in ["help", "map"], ["map", "--help"], ["map", "-h"]:
+    for arguments in ["help", "map"], ["map", "--help"], ["map", "-h"], ["help", "demo"], ["demo", "checksums", "-h"]:
         text, err = run(*arguments)
         fits(text, 2 * TALL)
         same(err, "")

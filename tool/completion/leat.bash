@@ -169,6 +169,19 @@ _leat_map()
 	_leat_names -c
 }
 
+_leat_demo()
+{
+	if ((${#words[@]} == 3)); then
+		_leat_choose 'checksums'
+	elif [[ ${words[${#words[@]} - 2]} == --journal ]]; then
+		_leat_names -f
+	elif [[ $cur == -* ]]; then
+		_leat_choose '--all --size --seed --jobs --journal --list --help'
+	else
+		_leat_names -d
+	fi
+}
+
 _leat()
 {
 	local words cur cut
@@ -176,9 +189,11 @@ _leat()
 	COMPREPLY=()
 	_leat_words
 	if ((${#words[@]} == 2)); then
-		_leat_choose 'map help --help --version'
+		_leat_choose 'map demo help --help --version'
 	elif [[ ${words[1]} == help && ${#words[@]} -eq 3 ]]; then
-		_leat_choose 'map'
+		_leat_choose 'map demo'
+	elif [[ ${words[1]} == demo ]]; then
+		_leat_demo
 	elif [[ ${words[1]} == map ]]; then
 		_leat_map
 	fi
