@@ -23,6 +23,8 @@ struct run {
 	struct job *job;
 	struct slot *slot;
 	int error;		/* of the program itself: it cannot go on with this job */
+	bool has_tokens;	/* of this attempt */
+	bool has_waited;	/* for them */
 };
 
 __attribute__((format(printf, 2, 3)))
@@ -67,10 +69,32 @@ static int take_token(struct run *run, leat_bucket *bucket)
 	leat_reservation token;
 	int r = leat_bucket_reserve(bucket, 1, LEAT_FOREVER, &token);
 
-	if (r == 0)
+	if (r == 0 && token.when > leat_now()) {
+		run->has_waited = true;
 		r = wait_until(run, token.when);
+	}
 	if (r < 0 || is_too_late(run))
 		leat_bucket_give_back(bucket, &token);
+	return r;
+}
+
+/*
+ * The last thing before the start: who took them and then waited for a place would begin together
+ * with others who have done so, however low the rate.
+ */
+static int take_tokens(struct run *run)
+{
+	struct map *m = run->m;
+	int r = 0;
+
+	run->has_waited = false;
+	if (run->has_tokens) /* there was no room for it */
+		return 0;
+	if (m->o->rate.per_second > 0)
+		r = take_token(run, &m->rate);
+	if (r == 0 && m->o->delay > 0)
+		r = take_token(run, &m->delay);
+	run->has_tokens = r == 0;
 	return r;
 }
 
@@ -154,8 +178,10 @@ static int run_once(struct run *run)
 {
 	struct map *m = run->m;
 	struct job *job = run->job;
-	int r;
+	int r = take_tokens(run);
 
+	if (r < 0 || is_too_late(run))
+		return r;
 	capture_reset(&job->out);
 	capture_reset(&job->err);
 	job->started = wall_us();
@@ -166,7 +192,7 @@ static int run_once(struct run *run)
 	return r;
 }
 
-/* --jobs auto: as many at once as make jobs no slower. */
+/* --jobs auto: as many at once as make jobs no slower.  A wait for the rate says nothing of that. */
 static int run_adaptive(struct run *run)
 {
 	struct map *m = run->m;
@@ -180,9 +206,9 @@ static int run_adaptive(struct run *run)
 		return r;
 	r = run_once(run);
 	leat_adaptive_release(&m->at_once, &permit,
-			      run->job->timed_out ? LEAT_OUTCOME_DROPPED
-			      : r == 0		  ? LEAT_OUTCOME_SUCCESS
-						  : LEAT_OUTCOME_IGNORED);
+			      run->job->timed_out	   ? LEAT_OUTCOME_DROPPED
+			      : r == 0 && !run->has_waited ? LEAT_OUTCOME_SUCCESS
+							   : LEAT_OUTCOME_IGNORED);
 	return r;
 }
 
@@ -236,15 +262,10 @@ static int attempt(struct run *run)
 	struct job *job = run->job;
 	int r = m->http ? http_job_wait(job) : 0;
 
-	if (r == 0 && m->o->rate.per_second > 0)
-		r = take_token(run, &m->rate);
-	if (r == 0 && m->o->delay > 0)
-		r = take_token(run, &m->delay);
 	if (r < 0)
 		return run->error = r;
-	if (is_too_late(run))
-		return 0;
 	job->why[0] = '\0';
+	run->has_tokens = false;
 	r = run_when_there_is_room(run);
 	if (r == -ECANCELED || r == -EPIPE)
 		return run->error = r;

@@ -288,6 +288,24 @@ def test_the_rate_is_kept():
             assert k - i + 1 <= 50 * ((times[k] - times[i]) / 1e9 + 0.2) + 5, (i, k, times)
 
 
+def test_the_rate_is_kept_by_those_that_wait_for_a_place():
+    """With --jobs auto as many as there are cores run at first; those behind them have the time for many tokens."""
+    cores, more, rate = os.cpu_count(), 14, 20
+    script = "date +%s%N >> times; [ $1 -gt " + str(cores) + " ] || while [ ! -e go ]; do sleep 0.01; done"
+    process = start("-jauto", "--rate", f"{rate}/s", "--", "sh", "-c", script, "sh")
+    process.stdin.write(lines(cores + more).encode())
+    process.stdin.close()
+    wait_for(lambda: os.path.exists("times") and len(read("times").split()) == cores, "the first jobs")
+    time.sleep(1)               # the time of more tokens than there are jobs
+    open("go", "w").close()
+    same((process.wait(60), process.stderr.read()), (0, b""))
+    times = sorted(map(int, read("times").split()))[cores:]
+    same(len(times), more)
+    for i in range(more):
+        for k in range(i + 1, more):
+            assert k - i + 1 <= rate * ((times[k] - times[i]) / 1e9 + 0.2) + 1, (i, k, times)
+
+
 def test_stopped_for_a_while():
     """SIGSTOP of leat alone: what ended meanwhile has ended, nothing is lost."""
     process = start("-j2", "-k", "--timeout", "60", "--", "sh", "-c", "echo x >> n; echo $1", "sh")
