@@ -192,7 +192,7 @@ static int run_once(struct run *run)
 	return r;
 }
 
-/* --jobs auto: as many at once as make jobs no slower.  A wait for the rate says nothing of that. */
+/* --jobs auto: as many at once as make jobs no slower, of which a wait for the rate says nothing. */
 static int run_adaptive(struct run *run)
 {
 	struct map *m = run->m;
