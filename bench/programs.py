@@ -66,7 +66,7 @@ def build_go(builddir):
 def build_tokio(builddir):
     need("cargo", "cargo")
     target = os.path.join(builddir, "bench", "tokio")
-    call(["cargo", "build", "--release", "--locked", "--quiet", "--target-dir", target],
+    call(["cargo", "build", "--release", "--quiet", "--target-dir", target],
          os.path.join(HERE, "tokio"))
     return os.path.join(target, "release", "bench-tokio")
 
