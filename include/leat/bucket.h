@@ -52,7 +52,7 @@ LEAT_API LEAT_MUST_CHECK int leat_bucket_take_until(leat_bucket *bucket, int64_t
 
 /*
  * Takes n > 0 tokens for the time at which they will be there, *ret_reservation; 0, -ERANGE, or
- * -ETIMEDOUT: that would be after deadline.  Does not block.
+ * -ETIMEDOUT: that would be after deadline, or (INT64_MIN) not now.  Does not block.
  *
  * leat_bucket_give_back: of a reservation that is not used.  Tokens are given back so far as no
  * later reservation counts on them.  Nothing, if its time has come.

@@ -30,6 +30,7 @@
 #include <leat/adaptive.h>
 #include <leat/bucket.h>
 #include <leat/breaker.h>
+#include <leat/keyed.h>
 #include <leat/retry.h>
 #include <leat/timeout.h>
 #include <leat/loop.h>

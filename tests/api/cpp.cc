@@ -305,6 +305,8 @@ static void limits()
 {
 	leat_breaker_options options{};
 	leat_adaptive_options adaptive_options{};
+	leat_keyed_options keyed_options{};
+	leat_keyed *keyed;
 	leat_adaptive adaptive;
 	leat_permit permit;
 	int n = 0;
@@ -320,6 +322,14 @@ static void limits()
 	expect(leat_adaptive_init(&adaptive, &adaptive_options) == 0, "an adaptive limit");
 	expect(leat_adaptive_acquire(&adaptive, &permit) == 0, "a permit");
 	leat_adaptive_release(&adaptive, &permit, LEAT_OUTCOME_SUCCESS);
+	keyed_options.size = sizeof(keyed_options);
+	keyed_options.rate = keyed_options.burst = 1;
+	keyed_options.keys = 1;
+	keyed_options.full = LEAT_KEYED_FORGET;
+	expect(leat_keyed_create(&keyed, &keyed_options) == 0, "a keyed limiter");
+	expect(leat_keyed_try_take(keyed, leat_key_string("k"), 1) == 0, "a key");
+	expect(leat_keyed_try_take(keyed, leat_key_string("k"), 1) == -EAGAIN, "the key again");
+	leat_keyed_destroy(keyed);
 }
 
 static int body(void *)

@@ -444,6 +444,35 @@ static int call_all_adaptively(struct fixture *f)
 	return 0;
 }
 
+/* A bucket for each key: what is cancelled gives back, so at the end the time is the same. */
+LEAT_TASK(take_keyed, (leat_keyed *, k), (int, i))
+{
+	if (leat_keyed_take(k, i % 2 ? leat_key_string("odd") : leat_key_number(7), 1) < 0)
+		atomic_fetch_add(&failed, 1);
+	else
+		atomic_fetch_add(&used, 1);
+}
+
+static int take_all_keyed(struct fixture *f)
+{
+	leat_group group;
+	leat_keyed *k;
+	int r;
+
+	begin(f);
+	r = leat_keyed_create(&k, LEAT_KEYED_OPTIONS(.rate = 1e5, .burst = 1, .keys = 2,
+						     .full = LEAT_KEYED_REFUSE));
+	if (r < 0)
+		return r;
+	leat_group_init(&group, NULL);
+	for (int i = 0; i < 6 && leat_go_in(&group, take_keyed, k, i) == 0; i++)
+		made++;
+	leat_group_wait(&group);
+	leat_group_release(&group);
+	leat_keyed_destroy(k);
+	return 0;
+}
+
 static int flaky(struct fixture *f)
 {
 	int r = leat_sleep(LEAT_US);
@@ -486,6 +515,7 @@ TEST_PLAIN(limits_loops_and_select)
 
 	everywhere(hold_permits, &f);
 	everywhere(call_all_adaptively, &f);
+	everywhere(take_all_keyed, &f);
 	everywhere(wait_for_limits, &f);
 }
 

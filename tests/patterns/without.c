@@ -325,6 +325,21 @@ int __wrap_leat_bucket_set(leat_bucket *bucket, double rate, double burst)
 	return said(__real_leat_bucket_set(bucket, rate, burst));
 }
 
+int __real_leat_keyed_create(leat_keyed **ret_keyed, const leat_keyed_options *options);
+int __wrap_leat_keyed_create(leat_keyed **ret_keyed, const leat_keyed_options *options);
+int __wrap_leat_keyed_create(leat_keyed **ret_keyed, const leat_keyed_options *options)
+{
+	leat_keyed_options o = *options;
+
+	WITHOUT("keyed.rate", o.rate = 1e9);
+	WITHOUT("keyed.burst", o.burst = MANY);
+	WITHOUT("keyed.keys", o.keys = MANY);
+	INSTEAD("keyed.full", o.full, LEAT_KEYED_REFUSE, o.full = LEAT_KEYED_FORGET);
+	INSTEAD("keyed.full", o.full, LEAT_KEYED_FORGET, o.full = LEAT_KEYED_REFUSE);
+	WITHOUT("keyed.key_size", o.key_size = 0);
+	return said(__real_leat_keyed_create(ret_keyed, &o));
+}
+
 int __real_leat_flight_create(leat_flight_raw **ret_flight, const leat_flight_options *options);
 int __wrap_leat_flight_create(leat_flight_raw **ret_flight, const leat_flight_options *options);
 int __wrap_leat_flight_create(leat_flight_raw **ret_flight, const leat_flight_options *options)
