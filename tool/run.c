@@ -192,7 +192,7 @@ static int run_once(struct run *run)
 	return r;
 }
 
-/* --jobs auto: as many at once as make jobs no slower, of which a wait for the rate says nothing. */
+/* --jobs auto: as many at once as make jobs no slower; a wait for the rate says nothing of it. */
 static int run_adaptive(struct run *run)
 {
 	struct map *m = run->m;
