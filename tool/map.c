@@ -452,10 +452,10 @@ int map_main(int argc, char **argv)
 	struct map_options o;
 	int r = map_options_parse(&o, argc, argv);
 
-	if (r > 0)
-		return help_main("map");
-	if (r < 0)
-		return 255;
+	if (r != 0) {
+		map_options_release(&o);
+		return r > 0 ? help_main("map") : 255;
+	}
 	keep_memory();
 	if (o.isolate && (r = isolate_check()) < 0)
 		die("--isolate: namespaces of processes are not allowed here: %s", strerror(-r));
