@@ -275,17 +275,13 @@ static int limit_jobs(struct map *m)
 		.max = jobs->n));
 }
 
-/* With a rate, a run that goes on does not begin with a burst. */
 static int start_limits(struct map *m)
 {
 	const struct map_options *o = m->o;
-	leat_reservation all;
 	int r = limit_jobs(m);
 
-	if (r == 0 && o->rate.per_second > 0)
-		r = leat_bucket_init(&m->rate, o->rate.per_second, o->rate.burst);
-	if (r == 0 && o->rate.per_second > 0 && (o->resume || o->resume_failed))
-		r = leat_bucket_reserve(&m->rate, (int64_t)o->rate.burst, LEAT_FOREVER, &all);
+	if (r == 0)
+		r = rate_init(&m->rate, o);
 	if (r == 0 && o->delay > 0)
 		r = leat_bucket_init(&m->delay, 1e9 / (double)o->delay, 1);
 	return r;
@@ -402,6 +398,7 @@ static void end(struct map *m)
 	deliver_close(&m->deliver);
 	input_close(m->input);
 	slots_release(&m->slots);
+	rate_release(&m->rate);
 	http_jobs_close(m->http);
 	template_free(m->command);
 	free(m->program);

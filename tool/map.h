@@ -23,6 +23,7 @@
 #include "http_job.h"
 #include "input.h"
 #include "options.h"
+#include "rate.h"
 #include "progress.h"
 #include "slots.h"
 
@@ -36,7 +37,8 @@ struct map {
 	char *program;		/* the path of the command; NULL: looked for at each start */
 	struct slots slots;
 	struct deliver deliver;
-	leat_bucket rate, delay;
+	struct rate_limit rate;
+	leat_bucket delay;
 	struct gate gate;	/* as many at once as there is room for */
 	leat_adaptive at_once;	/* of --jobs auto */
 	struct progress progress;

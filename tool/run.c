@@ -22,6 +22,7 @@ struct run {
 	struct map *m;
 	struct job *job;
 	struct slot *slot;
+	leat_key key;		/* of --rate-key */
 	int error;		/* of the program itself: it cannot go on with this job */
 	bool has_tokens;	/* of this attempt */
 	bool has_waited;	/* for them */
@@ -64,17 +65,45 @@ static int wait_until(struct run *run, int64_t when)
 	return r == -ECANCELED ? r : 0;
 }
 
-static int take_token(struct run *run, leat_bucket *bucket)
+static int wait_for_turn(struct run *run, int64_t when)
 {
-	leat_reservation token;
-	int r = leat_bucket_reserve(bucket, 1, LEAT_FOREVER, &token);
+	if (when <= leat_now())
+		return 0;
+	run->has_waited = true;
+	return wait_until(run, when);
+}
 
-	if (r == 0 && token.when > leat_now()) {
-		run->has_waited = true;
-		r = wait_until(run, token.when);
+/* --rate */
+static int take_rate(struct run *run)
+{
+	struct rate_limit *rate = &run->m->rate;
+	struct rate_token token;
+	int r = rate_reserve(rate, run->key, &token);
+
+	while (r == -ENOBUFS && !is_too_late(run)) {
+		r = wait_for_turn(run, leat_in(ROOM_NS));
+		if (r == 0)
+			r = rate_reserve(rate, run->key, &token);
 	}
+	if (r < 0)
+		return r == -ENOBUFS ? 0 : r;
+	r = wait_for_turn(run, token.when);
 	if (r < 0 || is_too_late(run))
-		leat_bucket_give_back(bucket, &token);
+		rate_give_back(rate, &token);
+	return r;
+}
+
+/* --delay */
+static int take_delay(struct run *run)
+{
+	leat_bucket *delay = &run->m->delay;
+	leat_reservation token;
+	int r = leat_bucket_reserve(delay, 1, LEAT_FOREVER, &token);
+
+	if (r == 0)
+		r = wait_for_turn(run, token.when);
+	if (r < 0 || is_too_late(run))
+		leat_bucket_give_back(delay, &token);
 	return r;
 }
 
@@ -91,9 +120,9 @@ static int take_tokens(struct run *run)
 	if (run->has_tokens) /* there was no room for it */
 		return 0;
 	if (m->o->rate.per_second > 0)
-		r = take_token(run, &m->rate);
+		r = take_rate(run);
 	if (r == 0 && m->o->delay > 0)
-		r = take_token(run, &m->delay);
+		r = take_delay(run);
 	run->has_tokens = r == 0;
 	return r;
 }
@@ -297,6 +326,8 @@ static int run_in_slot(struct run *run)
 			     : template_expand(run->m->command, &values, &job->args, job->why,
 					       sizeof(job->why));
 
+	if (r == 0)
+		r = rate_key(&run->m->rate, &values, &run->key, job->why, sizeof(job->why));
 	if (r == -ENOMEM)
 		die("out of memory");
 	if (r < 0) {

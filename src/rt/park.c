@@ -217,7 +217,7 @@ static __attribute__((noinline)) int park_slow(struct leat__worker *w, struct le
 		switch_away(w, t);
 		return outcome(t);
 	}
-	/* It is over: nobody else runs meanwhile, for who knows how long.  Unless we were claimed. */
+	/* It is over: nobody else runs meanwhile, for who knows how long.  Unless claimed. */
 	if (deadline <= w->clock && leat__claim(t, LEAT__CLAIM_TIMEOUT))
 		return outcome(t);
 	timeout.timer.deadline = deadline;

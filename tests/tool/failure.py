@@ -306,6 +306,20 @@ def test_the_rate_is_kept_by_those_that_wait_for_a_place():
             assert k - i + 1 <= rate * ((times[k] - times[i]) / 1e9 + 0.2) + 1, (i, k, times)
 
 
+def test_a_rate_for_each_key():
+    script = "date +%s%N >> times.$1; echo $1"
+    feed = "".join('{"k":"%s"}\n' % "ab"[i % 2] for i in range(20)) + '{"other":1}\n'
+    began = time.monotonic()
+    done = leat("-j21", "--rate", "20/s", "--rate-key", "{.k}", "--", "sh", "-c", script, "sh", "{.k}", feed=feed)
+    took = time.monotonic() - began
+    same((done.status, sorted(done.out.split())), (1, [b"a"] * 10 + [b"b"] * 10), done)
+    says(done, "job 21: .*k")
+    for key in "ab":
+        times = sorted(map(int, read(f"times.{key}").split()))
+        assert times[-1] - times[0] > 0.3e9, times  # nine intervals of 50 ms, less what a start may vary
+    assert SLOW or took < 0.9 + 0.45, took          # both at once
+
+
 def test_stopped_for_a_while():
     """SIGSTOP of leat alone: what ended meanwhile has ended, nothing is lost."""
     process = start("-j2", "-k", "--timeout", "60", "--", "sh", "-c", "echo x >> n; echo $1", "sh")
