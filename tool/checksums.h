@@ -3,9 +3,8 @@
  *
  *	dpkg.c  ->  checksums_sample.c  ->  a leat_pool of workers  ->  checksums_report.c
  *
- * A file is one job.  Its worker has it read and hashed on a thread of leat_blocking, from the
- * open to the close in one call: a file may be on a slow disk, and hashing takes as long as
- * A file is one job.  Its worker has it read and hashed on a thread of leat_blocking, from the
+ * A file is one job.  What is in the page cache and small is read and hashed by its worker; for
+ * what is not, a thread of leat_blocking is, so that no disk holds a worker of the runtime.
  *
  * What matched is in a journal, whose key is also made of the file's size, times and inode; so a
  * run that was stopped goes on where it was, and a file that has changed since is read again.

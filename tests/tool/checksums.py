@@ -175,6 +175,20 @@ def test_excluded_by_a_filter():
     same(run("root").status, 0)     # as dpkg was told
 
 
+def test_what_is_not_in_the_page_cache():
+    """Where it ends in the middle of a file, that is read anew, and counted once."""
+    root = Root()
+    root.add("p", "usr/half", random.randbytes(900000))
+    root.add("p", "usr/large", random.randbytes(1100000))
+    for name, offset in ("half", 450560), ("large", 0):
+        with open(f"root/usr/{name}", "rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), offset, 0, os.POSIX_FADV_DONTNEED)
+    done = run("root")
+    same((done.status, sums(done)), (0, [2, 0, 0, 0, 0, 0]), done)
+    assert re.search("^2.0 MB read in ", done.out, re.M), done
+
+
 def test_the_sample():
     root = Root()
     for i in range(300):
