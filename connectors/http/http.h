@@ -103,8 +103,9 @@ void http_client_destroy(http_client *client);
  *
  * At the deadline, or a cancel, the request ends at once, and its connection is closed (of HTTP/2
  * its stream).  One that waits for its host is never sent after its deadline, but may be after a
- * cancel that its task has not noticed yet.  A request whose method is not idempotent (POST, PATCH) is never sent twice; others
- * are, by libcurl, when a connection that was kept open turns out to be dead.
+ * cancel that its task has not noticed yet.  A request whose method is not idempotent (POST, PATCH)
+ * is never sent twice; others are, by libcurl, when a connection that was kept open turns out to be
+ * dead.
  */
 int http_request(http_client *client, const struct http_request *request,
 		 struct http_response *response, int64_t deadline);

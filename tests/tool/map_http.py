@@ -390,6 +390,18 @@ def test_refused():
         says(done, "job 1: no response: .*connect")
 
 
+def test_without_libcurl():
+    """It is loaded only where there is something to ask; and is not there, or is something else."""
+    os.mkdir("libraries")
+    with open("libraries/libcurl.so.4", "w") as file:
+        file.write("no library\n")
+    env = {"LD_LIBRARY_PATH": "libraries"}
+    same(leat("echo", feed="a\n", env=env).out, b"a\n")
+    done = leat("--http", "GET", "http://127.0.0.1/{}", feed="1\n", env=env)
+    same((done.status, done.out), (255, b""), done)
+    says(done, "HTTP needs libcurl .*libcurl.so.4")
+
+
 def test_usage():
     for arguments, why in (
             (["--http", "GET", "http://h/"], "put {} into the URL"),
