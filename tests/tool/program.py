@@ -32,6 +32,26 @@ class Done:
         return f"status {self.status}, stdout {self.out[-2000:]!r}, stderr {self.err[-2000:]!r}"
 
 
+class Popen(subprocess.Popen):
+    """A test that fails may leave some; they are killed when it has ended."""
+    all = []
+
+    def __init__(self, *arguments, **how):
+        super().__init__(*arguments, **how)
+        Popen.all.append(self)
+
+    @classmethod
+    def kill_all(cls):
+        for process in cls.all:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        cls.all = []
+
+
+subprocess.Popen = Popen
+
+
 def environment(**more):
     env = {k: v for k, v in os.environ.items() if not k.startswith("LEAT_")}
     env.update({k: v for k, v in more.items() if v is not None})
@@ -113,6 +133,7 @@ def main():
         except Exception:
             print(f"FAIL {name[5:]}: LEAT_TEST_SEED={SEED}\n{traceback.format_exc()}", flush=True)
             failed += 1
+        Popen.kill_all()
         os.chdir("/")
         shutil.rmtree(work, ignore_errors=True)
     print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
