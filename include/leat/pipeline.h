@@ -28,7 +28,8 @@
  * whose function failed, or that is dropped, goes to the failed or the drop function of its type,
  * exactly once.
  *
- * A pipeline is built and ended by one task; the other calls may be made from any task or thread.
+ * A pipeline is built and ended by one task; the other calls may be made from any task or thread,
+ * and must have returned when it is destroyed, except for a stop (see leat_pipeline_destroy).
  */
 #ifndef LEAT_PIPELINE_H
 #define LEAT_PIPELINE_H
@@ -111,7 +112,8 @@ typedef struct leat_stage_options {
  * leat_pipeline_source(p, ret_flow, state, fn, options...): int fn(S *state, T *ret_item) makes the
  * next item: 0, LEAT_ECLOSED: there is none any more, or an error, which stops the pipeline.
  * leat_pipeline_from(p, ret_flow, chan, options...): what can be received.  The pipeline
- * takes a reference, and abandons the channel when it ends.
+ * takes a reference, and abandons the channel when it ends, or is destroyed without having been
+ * started: so who sends is told.
  *
  * Stages:
  * leat_pipeline_map(p, flow, ret_flow, fn, options...): int fn(In *in, Out *ret_out); 0; LEAT_SKIP:
@@ -142,7 +144,8 @@ typedef struct leat_stage_options {
  * last that is wanted, the others are dropped; or an error.  While other sinks go on, what only
  * this one was for is given up: the stages between it and a fan-out that has other flows (with
  * LEAT_FAN_ANY that one, too), or a source, which is cancelled.
- * leat_pipeline_to(p, flow, chan, options...): sends them, and closes the channel after the last.
+ * leat_pipeline_to(p, flow, chan, options...): sends them, and closes the channel after the last,
+ * or when the pipeline is destroyed without having been started.
  *
  * map, flat and sink have forms _with(p, ..., state, fn, options...), whose function has
  * S *state, which all workers share, as its first argument.
@@ -238,8 +241,11 @@ LEAT_API LEAT_MUST_CHECK int leat_emit_item(leat_emitter_raw *emitter, const voi
  * wait for ever: a concat, an ordered merge or a zip whose flows part at one balance or
  * partition; a concat whose flows part anywhere, unless the later one is reduced; an ordered merge
  * or a zip with a batch, a conflate or a reduce on the one of two ways, and not on the other.
- * A function that hands nothing on for some items on one way makes it wait as well, which
- * cannot be seen here: give it the item, and let what comes behind the zip leave it out.
+ * What cannot be seen here: a function on one way that hands nothing on for some items, or fails on
+ * them with LEAT_ERROR_COUNT.  From there on a zip pairs what are no copies of one item; and it or
+ * an ordered merge may wait for ever, when what is left over on the other way fills that way's
+ * buffers, or is as many as may be live.  So let the function hand each item on, with a mark, and
+ * what comes behind the zip leave that out.
  */
 LEAT_API LEAT_MUST_CHECK int leat_pipeline_start(leat_pipeline *pipeline);
 
@@ -263,7 +269,9 @@ LEAT_API void leat_pipeline_abort(leat_pipeline *pipeline, int cause);
 
 /*
  * Aborts what runs, waits for it, and frees the pipeline.  *ret_ledger, unless NULL: its last
- * ledger.  Returns as leat_pipeline_wait.  NULL is ignored.
+ * ledger.  Returns as leat_pipeline_wait; 0 if it has not been started.  NULL is ignored.  No other
+ * call on the pipeline may be made or running, except that a shutdown or an abort that has begun
+ * (the wait has returned for it, say) may not have returned yet.
  */
 LEAT_API int leat_pipeline_destroy(leat_pipeline *pipeline, leat_ledger *ret_ledger);
 

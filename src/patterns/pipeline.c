@@ -26,6 +26,7 @@ int leat_pipeline_create(leat_pipeline **ret_pipeline, const leat_pipeline_optio
 		return -ENOMEM;
 	memset(p, 0, sizeof(*p));
 	p->o = *options;
+	atomic_init(&p->refs, 1);
 	r = leat_group_init(&p->group, LEAT_GROUP_OPTIONS(.join = LEAT_JOIN_ALL_DONE,
 							  .shared = true, .name = options->name));
 	if (r < 0) { /* no runtime */
@@ -95,10 +96,50 @@ void leat__pipeline_halt(struct leat_pipeline *p, enum leat__halt how, int cause
 	}
 }
 
+static void unref(struct leat_pipeline *p)
+{
+	/* Release and acquire: who frees it has seen what the others did with it. */
+	if (atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) == 1)
+		leat_free(p, sizeof(*p));
+}
+
+/*
+ * By the user.  The owner may see the end, and destroy the pipeline, while this one is still at the
+ * stages: so that waits for stops, and the last one frees what it has waited in.
+ */
+static void stop(struct leat_pipeline *p, enum leat__halt how, int cause)
+{
+	atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
+	leat_mutex_lock(&p->stop_lock);
+	p->stops++;
+	leat_mutex_unlock(&p->stop_lock);
+	leat__pipeline_halt(p, how, cause);
+	leat_mutex_lock(&p->stop_lock);
+	if (--p->stops == 0)
+		leat_cond_broadcast(&p->stopped);
+	leat_mutex_unlock(&p->stop_lock);
+	unref(p);
+}
+
+static void wait_for_stops(struct leat_pipeline *p)
+{
+	bool in_task = leat_task_id() != 0;
+	int r = 0;
+
+	if (in_task)
+		leat_shield_begin();
+	leat_mutex_lock(&p->stop_lock);
+	while (r == 0 && p->stops > 0)
+		r = leat_cond_wait(&p->stopped, &p->stop_lock);
+	leat_mutex_unlock(&p->stop_lock);
+	if (in_task)
+		leat_shield_end();
+}
+
 void leat_pipeline_shutdown(leat_pipeline *p)
 {
 	check(__func__, p);
-	leat__pipeline_halt(p, LEAT__SHUT, 0);
+	stop(p, LEAT__SHUT, 0);
 }
 
 void leat_pipeline_abort(leat_pipeline *p, int cause)
@@ -106,7 +147,16 @@ void leat_pipeline_abort(leat_pipeline *p, int cause)
 	check(__func__, p);
 	if (cause > 0)
 		leat_misuse(__func__, p, "cause is %d; it must be a negative error, or 0", cause);
-	leat__pipeline_halt(p, LEAT__ABORTED, cause < 0 ? cause : -ECANCELED);
+	stop(p, LEAT__ABORTED, cause < 0 ? cause : -ECANCELED);
+}
+
+/* Tells the other side of a channel of the user's, as the stage's task does if there is one. */
+static void leave_channel(struct leat_stage *s)
+{
+	if (s->o.kind == LEAT__FROM)
+		leat_channel_abandon(s->o.chan);
+	else if (s->o.kind == LEAT__TO && atomic_load(&s->began) == 0)
+		leat_channel_close(s->o.chan);
 }
 
 /* No task is left. */
@@ -116,9 +166,7 @@ static void drain_stage(struct leat_stage *s)
 		leat__flow_drain(s->ins[i], &s->p->rest);
 	if (s->window)
 		leat__window_drain(s);
-	/* As its task has done, if there was one. */
-	if (s->o.kind == LEAT__FROM)
-		leat_channel_abandon(s->o.chan);
+	leave_channel(s);
 }
 
 int leat_pipeline_wait(leat_pipeline *p)
@@ -162,11 +210,14 @@ int leat_pipeline_destroy(leat_pipeline *p, leat_ledger *ret_ledger)
 		r = leat_pipeline_wait(p);
 	if (ret_ledger)
 		(void)leat_pipeline_ledger(p, ret_ledger);
+	wait_for_stops(p);
 	for (s = p->first; s; s = next) {
 		next = s->next;
+		if (!p->started)
+			leave_channel(s);
 		leat__stage_free(s);
 	}
 	leat_group_release(&p->group);
-	leat_free(p, sizeof(*p));
+	unref(p);
 	return r;
 }

@@ -1,8 +1,8 @@
 /*
  * A pipeline: see leat/pipeline.h, and docs/design/patterns.md for why.
  *
- * L is leat_stage.lock; T: take_lock; W: the window's; c: never changed after the start;
- * o: of the worker's task.
+ * L is leat_stage.lock; T: take_lock; W: the window's; S: leat_pipeline.stop_lock; c: never changed
+ * after the start; o: of the worker's task.
  *
  * Stages are joined by flows, which are channels of envelopes.  The list of all stages is in the
  * order in which they were added, so from sources to sinks: a flow is there before who takes it.
@@ -25,7 +25,8 @@
  *
  * A stop (halt): how, then the group is cancelled, then all channels are closed.  Who holds an
  * envelope then ends it; what is in channels and windows is ended by the wait, when no task is
- * left.
+ * left.  Who stops it may be a task of the user's, still at the stages when that wait returns: the
+ * destroy waits until it has left them (stops).
  */
 #ifndef LEAT_PATTERNS_PIPELINE_H
 #define LEAT_PATTERNS_PIPELINE_H
@@ -169,6 +170,10 @@ struct leat_pipeline {
 	_Atomic int how;	/* enum leat__halt */
 	_Atomic int error;	/* why it was aborted; 0: it was not */
 	struct leat__ends rest;	/* ended by nobody's worker */
+	leat_mutex stop_lock;
+	leat_cond stopped;	/* stops is 0 */
+	int stops;		/* (S) calls that stop it, and are not through with the stages */
+	_Atomic int refs;	/* on the memory alone: of the owner, and of those calls */
 };
 
 /* pipeline_token.c */

@@ -61,6 +61,13 @@ static int use(int *n)
 	return *n < 0;
 }
 
+static void expect_log(const char *text)
+{
+	if (!strstr(logged, text))
+		test_fail(__FILE__, __LINE__, "\"%s\" does not name \"%s\"", logged, text);
+	logged[0] = '\0';
+}
+
 #define SERIAL(name_) .name = name_, .mode = LEAT_STAGE_SERIAL, .on_error = LEAT_ERROR_STOP
 
 static leat_pipeline *make(struct range *range, leat_flow(int) *ret_flow)
@@ -274,6 +281,56 @@ TEST_BOTH(from_one_to_the_other, 5)
 	leat_chan_unref(x);
 }
 
+LEAT_TASK_ERR(send_one, (leat_chan(int), to))
+{
+	return leat_send(to, 1);
+}
+
+LEAT_TASK_ERR(recv_one, (leat_chan(int), from))
+{
+	int v;
+
+	return leat_recv(from, &v);
+}
+
+/*
+ * A pipeline that is destroyed without having run: who sends to it and who receives from it is
+ * told, and does not wait for ever.  refused: it is one that cannot be started.
+ */
+static void never_run(bool refused)
+{
+	leat_chan(int) x = leat_chan_make(int, 0), y = leat_chan_make(int, 0);
+	leat_group sender, receiver;
+	leat_pipeline *p;
+	leat_flow(int) a, b;
+	struct range range;
+
+	CHECK_EQ(leat_group_init(&sender, LEAT_GROUP_OPTIONS()), 0);
+	CHECK_EQ(leat_group_init(&receiver, LEAT_GROUP_OPTIONS()), 0);
+	p = make(&range, &b);
+	CHECK_EQ(leat_pipeline_from(p, &a, x, .name = "from x"), 0);
+	CHECK_EQ(leat_pipeline_to(p, a, y, .name = "to y"), 0);
+	CHECK_EQ(leat_go_in(&sender, send_one, x), 0);
+	CHECK_EQ(leat_go_in(&receiver, recv_one, y), 0);
+	leat_yield();
+	if (refused)
+		CHECK_EQ(leat_pipeline_run(p), -EINVAL);
+	CHECK_EQ(leat_pipeline_destroy(p, NULL), 0);
+	CHECK_EQ(leat_group_wait(&sender), LEAT_ECLOSED);
+	CHECK_EQ(leat_group_wait(&receiver), LEAT_ECLOSED);
+	leat_group_release(&sender);
+	leat_group_release(&receiver);
+	leat_chan_unref(x);
+	leat_chan_unref(y);
+}
+
+TEST_SIM_WITH(channels_of_one_that_has_not_run, 20, .log = log_line)
+{
+	never_run(false);
+	never_run(true);
+	expect_log("no stage takes the flow of stage count");
+}
+
 /* Options that are bad are named. */
 static void drop_int(int *n)
 {
@@ -284,13 +341,6 @@ static int copy_int(const int *n, int *ret_copy)
 {
 	*ret_copy = *n;
 	return 0;
-}
-
-static void expect_log(const char *text)
-{
-	if (!strstr(logged, text))
-		test_fail(__FILE__, __LINE__, "\"%s\" does not name \"%s\"", logged, text);
-	logged[0] = '\0';
 }
 
 TEST_WITH(bad_options_of_fan_out_and_fan_in, .log = log_line)
