@@ -11,6 +11,7 @@ import (
 
 var groups = [][]row{
 	spawnRows, fibRows, chanRows, patternRows, poolRows, moduleRows, selectRows, syncRows, semRows,
+	limitRows,
 	parkedRows, timerRows,
 }
 

@@ -3,4 +3,4 @@
 package main
 
 // Built where the modules cannot be had: their rows are missing.
-var semRows, moduleRows []row
+var semRows, limitRows, moduleRows []row

@@ -15,6 +15,7 @@ extern const struct bench_row pipeline_rows[];
 extern const struct bench_row loop_rows[];
 extern const struct bench_row select_rows[];
 extern const struct bench_row sync_rows[];
+extern const struct bench_row limit_rows[];
 extern const struct bench_row parked_rows[];
 extern const struct bench_row timer_rows[];
 extern const struct bench_row process_rows[];
