@@ -443,6 +443,18 @@ static void keep_memory(void)
 	mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
 }
 
+/*
+ * Workers: children need the cores, and what leat does for one is little; of two workers the one
+ * that has nothing to do looks for work that the other would have done.  0: as many as there are
+ * cores, or as the environment says.
+ */
+static int workers_for(const struct map_options *o)
+{
+	if (o->http || getenv("LEAT_WORKERS"))
+		return 0;
+	return sysconf(_SC_NPROCESSORS_ONLN) > 2 ? 2 : 1;
+}
+
 int map_main(int argc, char **argv)
 {
 	struct map m = { .lock = LEAT_MUTEX_INIT, .deliver = { .joblog = -1, .results = -1 } };
@@ -457,7 +469,7 @@ int map_main(int argc, char **argv)
 	if (o.isolate && (r = isolate_check()) < 0)
 		die("--isolate: namespaces of processes are not allowed here: %s", strerror(-r));
 	m.o = &o;
-	r = leat_run(LEAT_OPTIONS(.abort_on_deadlock = true), map_task, &m);
+	r = leat_run(LEAT_OPTIONS(.workers = workers_for(&o), .abort_on_deadlock = true), map_task, &m);
 	if (r < 0)
 		die("cannot start: %s", leat_strerror(r));
 	map_options_release(&o);
