@@ -41,7 +41,8 @@ int main(int argc, char **argv)
 		pool_rows, NULL,
 #else
 		spawn_rows, fib_rows, chan_rows, pattern_rows, pool_rows, pipeline_rows, loop_rows,
-		select_rows, sync_rows, limit_rows, parked_rows, timer_rows, process_rows, bench_plain_rows,
+		select_rows, sync_rows, limit_rows, parked_rows, timer_rows, process_rows,
+		bench_plain_rows,
 		NULL,
 #endif
 	};

@@ -116,7 +116,7 @@ TEST_SIM(simple_reserve, 3)
 	(void)reserve(3, 2, 4);
 }
 
-/* TestMix, without its negative number: that stops the program (of_nothing in patterns/bucket.c). */
+/* TestMix, without its negative number, which stops the program here. */
 TEST_SIM(mix, 3)
 {
 	make(10, 2);
