@@ -11,17 +11,12 @@ import signal
 import subprocess
 import time
 
-from program import FULL, LEAT, SANITIZE, SLOW, Skip, environment, is_alive, lines, leat, main, read, same, says, start, wait_for
+from program import FULL, LEAT, SLOW, Skip, environment, is_alive, lines, leat, main, read, same, says, start, wait_for
 
 
 def pids(path):
     """Those that jobs have written there, when all n are complete."""
     return [int(p) for p in read(path).split()] if os.path.exists(path) else []
-
-
-def no_tsan():
-    if SANITIZE == "thread":
-        raise Skip("TSan keeps a signal back while all threads wait")
 
 
 SLEEPER = "echo $$ >> pids; exec sleep 1000"
@@ -65,7 +60,6 @@ def test_interrupted_once_it_ends_soon():
 
 
 def test_interrupted_twice_it_stops_its_jobs():
-    no_tsan()
     for sig in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
         process = run_sleepers(3)
         process.send_signal(sig)
@@ -397,7 +391,6 @@ def state_of(pid):
 
 
 def test_a_terminal_that_goes_away():
-    no_tsan()
     master, slave = pty.openpty()
 
     def take_terminal():

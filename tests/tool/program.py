@@ -14,7 +14,6 @@ import traceback
 
 LEAT = os.path.abspath(sys.argv[1])
 FULL = bool(os.environ.get("LEAT_TEST_FULL"))
-SANITIZE = os.environ.get("LEAT_TEST_SANITIZE", "none")
 SLOW = bool(os.environ.get("LEAT_TEST_SLOW"))
 LIMIT_S = 600 if FULL or SLOW else 30
 SEED = int(os.environ.get("LEAT_TEST_SEED", random.SystemRandom().randrange(1 << 31)))
