@@ -469,7 +469,8 @@ int map_main(int argc, char **argv)
 	if (o.isolate && (r = isolate_check()) < 0)
 		die("--isolate: namespaces of processes are not allowed here: %s", strerror(-r));
 	m.o = &o;
-	r = leat_run(LEAT_OPTIONS(.workers = workers_for(&o), .abort_on_deadlock = true), map_task, &m);
+	r = leat_run(LEAT_OPTIONS(.workers = workers_for(&o), .abort_on_deadlock = true), map_task,
+		     &m);
 	if (r < 0)
 		die("cannot start: %s", leat_strerror(r));
 	map_options_release(&o);
