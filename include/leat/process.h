@@ -94,8 +94,9 @@ typedef struct leat_process_result {
 LEAT_BEGIN_DECLS
 
 /*
- * Starts a program.  Blocks the task until it runs, which takes less than a millisecond; ignores
- * deadlines and cancel, but a task that is cancelled already starts nothing.
+ * Starts a program.  Blocks the task until it runs, and holds its worker meanwhile, which takes
+ * less than a millisecond as a rule; ignores deadlines and cancel, but a task that is cancelled
+ * already starts nothing.
  *
  * Returns 0, and *ret_process is the caller's to be released; or -ECANCELED, -ENOMEM, or
  * what the kernel says: -ENOENT (no such program, or no such cwd), -EACCES, -ENOEXEC, -E2BIG,
