@@ -129,6 +129,12 @@ def rate_limit(lines):
                      "five reserved: in half a second"]
 
 
+def keyed(lines):
+    assert lines == ["ann: 200", "ann: 200", "ann: 429, come again in 1 s", "bob: 200", "cat: 200",
+                     "cat: 429, come again in 2 s", "dan: 503, too many clients",
+                     "ann: 200", "dan: 200"]
+
+
 def breaker(lines):
     said = ["ok, closed"] * 2 + ["failed, closed"] * 2 + ["failed, open", "not called, open"] + \
         ["failed, open", "not called, open", "ok, half-open"] + ["ok, closed"] * 3
@@ -175,8 +181,8 @@ def cancel_everywhere(lines):
 
 JUDGES = {judge.__name__: judge for judge in (
     worker_pool, pipeline, fan_out_fan_in, semaphore, pool, thumbnails, merge_logs, rate_limit,
-    breaker, retry, singleflight, adaptive, parallel_loops, cancel_everywhere, connection_pool,
-    api_client, checksums)}
+    keyed, breaker, retry, singleflight, adaptive, parallel_loops, cancel_everywhere,
+    connection_pool, api_client, checksums)}
 COMMAND = sys.argv[2:]
 seed_now = 0  # 0: on real threads
 
