@@ -86,6 +86,17 @@ def thumbnails(lines):
     explained(lines[12:], [("read", 60), ("shrink", 60), ("row", 59), ("store", 12)])
 
 
+def pipeline_graph(lines):
+    assert lines.count("order 39: Operation not permitted") == 1
+    lines.remove("order 39: Operation not permitted")
+    assert lines[:6] == ["booked: 10"] * 5 + ["booked: 9"]
+    explained(lines[6:-2], [("read", 60), ("region", 60), ("tax", 40), ("customs", 20),
+                            ("merge", 59), ("copy", 59), ("ten", 59), ("book", 6), ("audit", 59)])
+    here, abroad = [n for n in range(1, 61) if n % 3], set(range(3, 61, 3)) - {39}
+    assert lines[-2] == f"to here: {sum(here) * 120}, abroad: {sum(abroad) * 100}"
+    assert lines[-1] == "in 60 = out 59 + failed 1 + dropped 0 + cancelled 0 + in flight 0"
+
+
 def checksums(lines):
     with open(COMMAND[-1], "rb") as file:
         data = file.read()
@@ -180,8 +191,8 @@ def cancel_everywhere(lines):
 
 
 JUDGES = {judge.__name__: judge for judge in (
-    worker_pool, pipeline, fan_out_fan_in, semaphore, pool, thumbnails, merge_logs, rate_limit,
-    keyed, breaker, retry, singleflight, adaptive, parallel_loops, cancel_everywhere,
+    worker_pool, pipeline, fan_out_fan_in, semaphore, pool, thumbnails, pipeline_graph, merge_logs,
+    rate_limit, keyed, breaker, retry, singleflight, adaptive, parallel_loops, cancel_everywhere,
     connection_pool, api_client, checksums)}
 COMMAND = sys.argv[2:]
 seed_now = 0  # 0: on real threads
