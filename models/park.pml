@@ -2,8 +2,8 @@
  * Who ends a wait: src/rt/park.h (P, W) and src/rt/scope.h (K).
  *
  * Task T acquires twice from an object with a queue (a semaphore, say), each
- * time with a deadline.  A waker releases up to two permits, a timer fires, a
- * canceller cancels T's scope; each of them at any moment or never.
+ * time with a deadline, which may be over.  A waker releases up to two permits, a
+ * timer fires, a canceller cancels T's scope; each of them at any moment or never.
  *
  * The claim word: IDLE -> ARMED by T, under the object's lock; ARMED -> DONE,
  * TIMEOUT or CANCELED by one CAS of the waker, the timer, the canceller or T.
@@ -104,11 +104,33 @@ inline look_for_cancel()
 #endif
 }
 
+/* P3 with a deadline that is over, which is chosen; ok: we claimed ourselves back. */
+inline look_at_clock()
+{
+	if
+	:: true ->
+#ifdef MUT_OVER_BY_STORE
+		ST(me, CLAIM, TIMEOUT);
+		ok = true
+#else
+		CAS(me, CLAIM, ARMED, TIMEOUT, ok);
+#ifdef MUT_OVER_NO_WAIT
+		ok = true
+#endif
+#endif
+	:: true
+	fi
+}
+
 /* P3 to P6 */
 inline park()
 {
 	waits = true;
 	look_for_cancel();					/* P3 */
+	if
+	:: ok
+	:: else -> look_at_clock()
+	fi;
 	if
 	:: ok
 	:: else ->
