@@ -105,8 +105,9 @@ void leat__pool_window_put(struct leat_pool *pool, struct leat__pool_worker *wor
 	w->state[i] = result ? RESULT : NOTHING;
 	if (result) {
 		memcpy(w->results + i * w->result_size, result, w->result_size);
-		leat__tally(&w->counts, &w->counts.held, 1);
+		/* In this order: who has seen it here does not see it there. */
 		leat__tally(counts, &counts->held, -1);
+		leat__tally(&w->counts, &w->counts.held, 1);
 	}
 	if (!w->handing_on)
 		hand_on(pool, worker, w);

@@ -1,6 +1,8 @@
 /* Worker pools. */
 #include "patterns.h"
 
+#include <pthread.h>
+
 #define POOL(...) .overflow = LEAT_OVERFLOW_BLOCK, .on_error = LEAT_ERROR_STOP, __VA_ARGS__
 
 static struct gauge gauge;
@@ -887,6 +889,44 @@ TEST_STRESS(anything)
 	CHECK_EQ(l.in, accepted);
 	/* What was handed on was received, or is dropped with the channel. */
 	CHECK(l.out >= (uint64_t)done);
+	leat_chan_unref(results);
+}
+
+static atomic_bool looks;
+
+/* A thread beside the runtime: no yield of the pool's comes between. */
+static void *keep_looking(void *arg)
+{
+	leat_pool(int) pool = arg;
+	leat_ledger l;
+
+	while (atomic_load(&looks)) {
+		CHECK_EQ(leat_pool_ledger(pool, ledger_init(&l)), 0);
+		CHECK(l.out + l.in_flight <= l.in);
+	}
+	return NULL;
+}
+
+/* A result is in its worker's hands, or in the window: a look never finds it in both. */
+TEST(ledger_while_results_move)
+{
+	int rounds = test_slow() ? 20000 : 200000;
+	leat_chan(long) results = leat_chan_make(long, 4);
+	leat_pool(int) pool;
+	pthread_t thread;
+	long result;
+
+	CHECK_EQ(leat_pool_make_to(&pool, results, square, .workers = 1, .queue = 4,
+				   POOL(.order = LEAT_POOL_AS_SUBMITTED, .window = 2)), 0);
+	looks = true;
+	REQUIRE(pthread_create(&thread, NULL, keep_looking, (void *)pool) == 0);
+	for (int i = 0; i < rounds; i++) {
+		CHECK_EQ(leat_pool_submit(pool, 2), 0);
+		CHECK_EQ(leat_recv(results, &result), 0);
+	}
+	atomic_store(&looks, false);
+	pthread_join(thread, NULL);
+	CHECK_EQ(leat_pool_destroy(pool, NULL), 0);
 	leat_chan_unref(results);
 }
 
