@@ -151,10 +151,10 @@ void leat__pool_window_stop(struct leat_pool *pool);
 void leat__pool_window_drop(struct leat_pool *pool);
 struct leat__counts *leat__pool_window_counts(struct leat_pool *pool);
 /*
- * Sends a result that counts holds to who receives them, and counts what becomes of it.  w: who
- * does; NULL: no worker.
+ * Sends a result that counts holds to who receives them.  true: it is out, which the caller counts;
+ * false: it was dropped, and is counted.  w: who does; NULL: no worker.
  */
-void leat__pool_hand_on(struct leat_pool *pool, struct leat__pool_worker *w,
+bool leat__pool_hand_on(struct leat_pool *pool, struct leat__pool_worker *w,
 			struct leat__counts *counts, const void *result);
 
 /* n more, or less, of counts that are not shared.  Release: pairs with leat__counts_add. */
@@ -175,12 +175,6 @@ static inline void leat__tally(struct leat__counts *counts, _Atomic uint64_t *wh
 }
 
 /* An item that was held here has come to this end. */
-static inline void leat__tally_end_own(struct leat__counts *counts, _Atomic uint64_t *end)
-{
-	leat__tally_own(&counts->held, -1);
-	leat__tally_own(end, 1);
-}
-
 static inline void leat__tally_end(struct leat__counts *counts, _Atomic uint64_t *end)
 {
 	leat__tally(counts, &counts->held, -1);

@@ -73,7 +73,8 @@ static void hand_on(struct leat_pool *pool, struct leat__pool_worker *worker,
 		if (!is_result)
 			continue;
 		leat_mutex_unlock(&w->lock);
-		leat__pool_hand_on(pool, worker, &w->counts, result);
+		if (leat__pool_hand_on(pool, worker, &w->counts, result))
+			leat__tally_end(&w->counts, &w->counts.out);
 		leat_mutex_lock(&w->lock);
 	}
 	w->handing_on = false;

@@ -164,7 +164,7 @@ static inline enum taken take_one(struct leat_pool *pool, struct leat__counts *c
 	return r;
 }
 
-void leat__pool_hand_on(struct leat_pool *pool, struct leat__pool_worker *w,
+bool leat__pool_hand_on(struct leat_pool *pool, struct leat__pool_worker *w,
 			struct leat__counts *counts, const void *result)
 {
 	int r = leat_channel_send(pool->o.results, result, INT64_MIN);
@@ -176,15 +176,12 @@ void leat__pool_hand_on(struct leat_pool *pool, struct leat__pool_worker *w,
 		if (w)
 			leat__pool_busy(w);
 	}
-	if (r == 0 && !counts->shared) {
-		leat__tally_end_own(counts, &counts->out);
-		return;
-	}
-	if (r < 0 && pool->o.drop_result)
+	if (r == 0)
+		return true;
+	if (pool->o.drop_result)
 		pool->o.drop_result((void *)(uintptr_t)result);
-	leat__tally_end(counts, r == 0		  ? &counts->out
-				: r == LEAT_ECLOSED ? &counts->unwanted
-						    : &counts->cancelled);
+	leat__tally_end(counts, r == LEAT_ECLOSED ? &counts->unwanted : &counts->cancelled);
+	return false;
 }
 
 static int call_work(struct leat_pool *pool, void *state, void *job, void *result)
@@ -236,7 +233,8 @@ static __attribute__((noinline)) int call_timed(struct leat_pool *pool, uint64_t
 	return r;
 }
 
-static inline __attribute__((always_inline)) void do_one(struct leat_pool *pool,
+/* true: it is out, which is still to be counted; false: it has been counted, however it ended. */
+static inline __attribute__((always_inline)) bool do_one(struct leat_pool *pool,
 							 struct leat__pool_worker *w, char *item,
 							 uint64_t seq)
 {
@@ -250,23 +248,19 @@ static inline __attribute__((always_inline)) void do_one(struct leat_pool *pool,
 		if (pool->o.drop)
 			pool->o.drop(item);
 		leat__tally_end(counts, &counts->cancelled);
-		return;
+		return false;
 	}
 	if (stamp == 0)
 		r = call_work(pool, state, item, result);
 	else
 		r = call_timed(pool, stamp, state, item, result);
-	if (r < 0) {
+	if (r < 0)
 		fail(pool, counts, item, r);
-	} else if (!pool->o.results && w) {
-		leat__tally_end_own(counts, &counts->out);
-	} else if (!pool->o.results) {
-		leat__tally_end(counts, &counts->out);
-	} else if (!pool->window) {
-		leat__pool_hand_on(pool, w, counts, result);
-	}
 	if (pool->window)
 		leat__pool_window_put(pool, w, counts, seq, r < 0 ? NULL : result);
+	if (r < 0 || pool->window)
+		return false;
+	return !pool->o.results || leat__pool_hand_on(pool, w, counts, result);
 }
 
 /* A key's jobs are done by who has begun with it. */
@@ -276,7 +270,8 @@ void leat__pool_do(struct leat_pool *pool, struct leat__pool_worker *w, char *it
 	uint64_t key = pool->keys ? pool->o.key(item) : 0;
 
 	for (;;) {
-		do_one(pool, w, item, seq);
+		if (do_one(pool, w, item, seq))
+			leat__tally_end(counts, &counts->out);
 		if (!pool->keys || !leat__key_next(pool->keys, key, item))
 			break;
 		leat__tally(counts, &counts->held, 1);
@@ -332,10 +327,15 @@ static bool may_go_on(struct leat_pool *pool)
 	       atomic_load_explicit(&pool->limit, memory_order_relaxed);
 }
 
-/* T2 until there is nothing.  Most pools have one queue, and no order of their jobs. */
+/*
+ * T2 until there is nothing.  Most pools have one queue, and no order of their jobs.  There a job
+ * that is out is counted when the next is taken, which is held in its place: one counter a job.
+ */
 static void do_jobs(struct leat_pool *pool, struct leat__pool_worker *w)
 {
 	char job[LEAT__POOL_ITEM_MAX] __attribute__((aligned(16)));
+	struct leat__counts *counts = &w->counts;
+	bool is_out = false;
 
 	if (pool->window || pool->keys) {
 		while (may_go_on(pool) && leat__pool_take_and_do(pool, w))
@@ -343,11 +343,13 @@ static void do_jobs(struct leat_pool *pool, struct leat__pool_worker *w)
 		return;
 	}
 	while (may_go_on(pool) && take(pool, job)) {
-		leat__tally_own(&w->counts.held, 1);
+		leat__tally_own(is_out ? &counts->out : &counts->held, 1);
 		if (w->starting)
 			started(w);
-		do_one(pool, w, job, 0);
+		is_out = do_one(pool, w, job, 0);
 	}
+	if (is_out)
+		leat__tally_end(counts, &counts->out);
 }
 
 static void work(struct leat__pool_worker *w)
