@@ -164,11 +164,12 @@ static inline enum taken take_one(struct leat_pool *pool, struct leat__counts *c
 	return r;
 }
 
-bool leat__pool_hand_on(struct leat_pool *pool, struct leat__pool_worker *w,
-			struct leat__counts *counts, const void *result)
+/* r: what a send that does not wait has returned. */
+static __attribute__((noinline)) bool wait_and_hand_on(struct leat_pool *pool,
+						       struct leat__pool_worker *w,
+						       struct leat__counts *counts,
+						       const void *result, int r)
 {
-	int r = leat_channel_send(pool->o.results, result, INT64_MIN);
-
 	if (r == -ETIMEDOUT) {
 		if (w)
 			leat__meter_enter(&w->meter, LEAT_STAGE_BLOCKED);
@@ -182,6 +183,14 @@ bool leat__pool_hand_on(struct leat_pool *pool, struct leat__pool_worker *w,
 		pool->o.drop_result((void *)(uintptr_t)result);
 	leat__tally_end(counts, r == LEAT_ECLOSED ? &counts->unwanted : &counts->cancelled);
 	return false;
+}
+
+bool leat__pool_hand_on(struct leat_pool *pool, struct leat__pool_worker *w,
+			struct leat__counts *counts, const void *result)
+{
+	int r = leat_channel_send(pool->o.results, result, INT64_MIN);
+
+	return r == 0 || wait_and_hand_on(pool, w, counts, result, r);
 }
 
 static int call_work(struct leat_pool *pool, void *state, void *job, void *result)
@@ -236,7 +245,7 @@ static __attribute__((noinline)) int call_timed(struct leat_pool *pool, uint64_t
 /* true: it is out, which is still to be counted; false: it has been counted, however it ended. */
 static inline __attribute__((always_inline)) bool do_one(struct leat_pool *pool,
 							 struct leat__pool_worker *w, char *item,
-							 uint64_t seq)
+							 uint64_t seq, bool is_ordered)
 {
 	struct leat__counts *counts = w ? &w->counts : &pool->caller;
 	char result[LEAT_POOL_JOB_MAX] __attribute__((aligned(16)));
@@ -256,9 +265,9 @@ static inline __attribute__((always_inline)) bool do_one(struct leat_pool *pool,
 		r = call_timed(pool, stamp, state, item, result);
 	if (r < 0)
 		fail(pool, counts, item, r);
-	if (pool->window)
+	if (is_ordered && pool->window)
 		leat__pool_window_put(pool, w, counts, seq, r < 0 ? NULL : result);
-	if (r < 0 || pool->window)
+	if (r < 0 || (is_ordered && pool->window))
 		return false;
 	return !pool->o.results || leat__pool_hand_on(pool, w, counts, result);
 }
@@ -270,7 +279,7 @@ void leat__pool_do(struct leat_pool *pool, struct leat__pool_worker *w, char *it
 	uint64_t key = pool->keys ? pool->o.key(item) : 0;
 
 	for (;;) {
-		if (do_one(pool, w, item, seq))
+		if (do_one(pool, w, item, seq, true))
 			leat__tally_end(counts, &counts->out);
 		if (!pool->keys || !leat__key_next(pool->keys, key, item))
 			break;
@@ -346,7 +355,7 @@ static void do_jobs(struct leat_pool *pool, struct leat__pool_worker *w)
 		leat__tally_own(is_out ? &counts->out : &counts->held, 1);
 		if (w->starting)
 			started(w);
-		is_out = do_one(pool, w, job, 0);
+		is_out = do_one(pool, w, job, 0, false);
 	}
 	if (is_out)
 		leat__tally_end(counts, &counts->out);
