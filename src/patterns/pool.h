@@ -101,18 +101,25 @@ static inline void leat__pool_wake(struct leat_pool *pool)
 	if (atomic_load_explicit(&pool->open, memory_order_relaxed))
 		leat__pool_start(pool);
 }
-/* Does a job that has been taken, an item. */
-void leat__pool_do(struct leat_pool *pool, struct leat__pool_worker *w, char *item, uint64_t seq);
 /* The worker that the calling task works for; NULL: none. */
 struct leat__pool_worker *leat__pool_self(struct leat_pool *pool);
-/* false: there is no job. */
-bool leat__pool_take_and_do(struct leat_pool *pool, struct leat__pool_worker *w);
 bool leat__pool_has_jobs(struct leat_pool *pool);
 /* Under the lock. */
 struct leat__pool_worker *leat__pool_worker_new(struct leat_pool *pool);
 void leat__pool_update_open(struct leat_pool *pool);
 /* Closes the results when everything is done: after each end of a worker, and the close. */
 void leat__pool_look_for_end(struct leat_pool *pool);
+
+/* T2: w has taken its first job, so another may start. */
+void leat__pool_started(struct leat__pool_worker *w);
+
+/* pool_job.c */
+/* T2 until there is nothing. */
+void leat__pool_do_jobs(struct leat_pool *pool, struct leat__pool_worker *w);
+/* T2 once; false: there is no job. */
+bool leat__pool_take_and_do(struct leat_pool *pool, struct leat__pool_worker *w);
+/* Does a job that has been taken, an item. */
+void leat__pool_do(struct leat_pool *pool, struct leat__pool_worker *w, char *item, uint64_t seq);
 
 /* It is busy from now on, if it was not. */
 static inline void leat__pool_busy(struct leat__pool_worker *w)
