@@ -20,7 +20,7 @@
 typedef struct leat_bucket {
 	int64_t _full_at;	/* when it would be full again, in 1/16 ns */
 	int64_t _interval;	/* 1/16 ns a token */
-	int64_t _tolerance;	/* what a full bucket is worth, in 1/16 ns */
+	double _burst;		/* tokens */
 } leat_bucket;
 
 /* Tokens that have been taken for a time to come. */
@@ -37,13 +37,17 @@ LEAT_BEGIN_DECLS
  */
 LEAT_API LEAT_MUST_CHECK int leat_bucket_init(leat_bucket *bucket, double rate, double burst);
 
-/* From now on; what has been taken stays so.  0 or -EINVAL, as leat_bucket_init. */
+/*
+ * From now on; what has been taken stays so.  0 or -EINVAL, as leat_bucket_init.  Who takes at that
+ * moment may see the new rate with the old burst.
+ */
 LEAT_API LEAT_MUST_CHECK int leat_bucket_set(leat_bucket *bucket, double rate, double burst);
 
 /*
  * Take n > 0 tokens.  try: 0, or -EAGAIN if they are not there now.  take: waits until they
  * are; until: not longer than to deadline, and not at all if that would be too long: -ETIMEDOUT.
- * -ECANCELED: they have been given back.  -ERANGE: n is more than the burst.
+ * -ECANCELED: the task was cancelled before, and nothing was taken, or in the wait, and they have
+ * been given back.  -ERANGE: n is more than the burst.
  */
 LEAT_API LEAT_MUST_CHECK int leat_bucket_try_take(leat_bucket *bucket, int64_t n);
 LEAT_API LEAT_MUST_CHECK int leat_bucket_take(leat_bucket *bucket, int64_t n);
@@ -52,7 +56,7 @@ LEAT_API LEAT_MUST_CHECK int leat_bucket_take_until(leat_bucket *bucket, int64_t
 
 /*
  * Takes n > 0 tokens for the time at which they will be there, *ret_reservation; 0, -ERANGE, or
- * -ETIMEDOUT: that would be after deadline, or (INT64_MIN) not now.  Does not block.
+ * -ETIMEDOUT: they are not there now, and that would be after deadline.  Does not block.
  *
  * leat_bucket_give_back: of a reservation that is not used.  Tokens are given back so far as no
  * later reservation counts on them.  Nothing, if its time has come.

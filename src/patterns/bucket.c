@@ -5,16 +5,17 @@
  * interval into the future; the token is there when the time is no further than a full
  * bucket is worth.  One that is full already is full at now.
  */
+#include "patterns/bucket.h"
+
 #include <errno.h>
 #include <stdatomic.h>
 
-#include <leat/bucket.h>
 #include <leat/extend.h>
+#include <leat/task.h>
 
 #include "patterns/options.h"
 
-#define TICKS 16 /* a nanosecond */
-#define NOW INT64_MIN
+#define TICKS LEAT__BUCKET_TICKS
 #define DAY (86400 * LEAT_S * TICKS)
 
 static _Atomic int64_t *full_at(leat_bucket *b)
@@ -28,6 +29,11 @@ static int64_t load(const int64_t *field)
 	return atomic_load_explicit((_Atomic int64_t *)(uintptr_t)field, memory_order_relaxed);
 }
 
+static double load_burst(const leat_bucket *b)
+{
+	return atomic_load_explicit((_Atomic double *)(uintptr_t)&b->_burst, memory_order_relaxed);
+}
+
 /* Without libm. */
 static int64_t round_up(double x)
 {
@@ -39,15 +45,14 @@ static int64_t round_up(double x)
 int leat_bucket_set(leat_bucket *b, double rate, double burst)
 {
 	double interval = rate > 0 ? (double)LEAT_S * TICKS / rate : 0;
-	int64_t ticks;
 
 	OPTION("leat_bucket_init", rate > 0 && rate <= 1e9, "rate is %g; it must be > 0, and 1e9 at most",
 	       rate);
 	OPTION("leat_bucket_init", burst >= 1 && burst * interval <= (double)DAY,
 	       "burst is %g; it must be >= 1, and a day's tokens at most", burst);
-	ticks = round_up(interval); /* never more than the rate */
-	atomic_store((_Atomic int64_t *)&b->_interval, ticks);
-	atomic_store((_Atomic int64_t *)&b->_tolerance, round_up(burst * (double)ticks));
+	/* Never more than the rate. */
+	atomic_store((_Atomic int64_t *)&b->_interval, round_up(interval));
+	atomic_store((_Atomic double *)&b->_burst, burst);
 	return 0;
 }
 
@@ -59,36 +64,54 @@ int leat_bucket_init(leat_bucket *b, double rate, double burst)
 
 static void check(const char *function, const leat_bucket *b, int64_t n)
 {
-	if (!b || b->_interval == 0)
+	if (!b || load(&b->_interval) == 0)
 		leat_misuse(function, b, "the bucket is not made; use leat_bucket_init");
 	if (n <= 0)
 		leat_misuse(function, b, "n is %lld; it must be > 0", (long long)n);
 }
 
-/* At latest, in ns, or NOW; *ret: what has been taken. */
+/* What a full bucket is worth.  A new rate with the old burst may be more than a day. */
+static int64_t tolerance(double burst, int64_t interval)
+{
+	double ticks = burst * (double)interval;
+
+	return ticks < 2.0 * DAY ? (int64_t)ticks : 2 * DAY;
+}
+
+int leat__bucket_plan(const leat_bucket *b, int64_t full_at, int64_t now, int64_t n,
+		      int64_t latest, leat_reservation *ret)
+{
+	int64_t interval = load(&b->_interval), begin = now * TICKS, wait;
+	double burst = load_burst(b);
+
+	if ((double)n > burst)
+		return -ERANGE;
+	/* After any deadline: later than an int64_t can say. */
+	if (__builtin_mul_overflow(n, interval, &ret->_cost) ||
+	    __builtin_add_overflow(full_at > begin ? full_at : begin, ret->_cost, &ret->_full_at))
+		return -ETIMEDOUT;
+	wait = ret->_full_at - begin - tolerance(burst, interval);
+	if (wait <= 0) {
+		ret->when = now;
+		return 0;
+	}
+	ret->when = (begin + wait + TICKS - 1) / TICKS; /* rounded up: never early */
+	return ret->when > latest ? -ETIMEDOUT : 1;
+}
+
+/* As leat__bucket_plan, and it is done. */
 static int reserve(leat_bucket *b, int64_t n, int64_t latest, leat_reservation *ret)
 {
-	int64_t now = leat_now() * TICKS, interval = load(&b->_interval);
-	int64_t tolerance = load(&b->_tolerance), old = load(&b->_full_at), full, wait;
+	int64_t now = leat_now(), old = load(&b->_full_at);
+	int r;
 
-	if (n > tolerance / interval)
-		return -ERANGE;
-	if (latest == NOW)
-		latest = now / TICKS;
 	do {
-		full = (old > now ? old : now) + n * interval;
-		wait = full - now - tolerance;
-		/* Rounded up: never early. */
-		ret->when = wait <= 0 ? now / TICKS : (now + wait + TICKS - 1) / TICKS;
-		if (ret->when > latest)
-			return -ETIMEDOUT;
+		r = leat__bucket_plan(b, old, now, n, latest, ret);
 		/* Relaxed: the tokens guard nothing in memory. */
-	} while (!atomic_compare_exchange_weak_explicit(full_at(b), &old, full,
-							memory_order_relaxed,
-							memory_order_relaxed));
-	ret->_full_at = full;
-	ret->_cost = n * interval;
-	return 0;
+	} while (r >= 0 && !atomic_compare_exchange_weak_explicit(full_at(b), &old, ret->_full_at,
+								  memory_order_relaxed,
+								  memory_order_relaxed));
+	return r;
 }
 
 int leat_bucket_reserve(leat_bucket *b, int64_t n, int64_t deadline, leat_reservation *ret)
@@ -98,9 +121,10 @@ int leat_bucket_reserve(leat_bucket *b, int64_t n, int64_t deadline, leat_reserv
 
 	check(__func__, b, n);
 	r = reserve(b, n, deadline, &reservation);
-	if (r == 0)
-		*ret = reservation;
-	return r;
+	if (r < 0)
+		return r;
+	*ret = reservation;
+	return 0;
 }
 
 void leat_bucket_give_back(leat_bucket *b, leat_reservation *reservation)
@@ -128,7 +152,7 @@ int leat_bucket_try_take(leat_bucket *b, int64_t n)
 	int r;
 
 	check(__func__, b, n);
-	r = reserve(b, n, NOW, &reservation);
+	r = reserve(b, n, LEAT__BUCKET_NOW, &reservation);
 	return r == -ETIMEDOUT ? -EAGAIN : r;
 }
 
@@ -138,8 +162,10 @@ int leat_bucket_take_until(leat_bucket *b, int64_t n, int64_t deadline)
 	int r;
 
 	check(__func__, b, n);
+	if (leat_cancelled())
+		return -ECANCELED;
 	r = reserve(b, n, deadline, &reservation);
-	if (r < 0 || reservation.when <= leat_now())
+	if (r <= 0)
 		return r;
 	r = leat_sleep_until(reservation.when);
 	if (r < 0)
@@ -154,8 +180,8 @@ int leat_bucket_take(leat_bucket *b, int64_t n)
 
 double leat_bucket_tokens(const leat_bucket *b)
 {
-	int64_t now = leat_now() * TICKS, full = load(&b->_full_at);
+	int64_t now = leat_now() * TICKS, full = load(&b->_full_at), interval = load(&b->_interval);
 	int64_t missing = full > now ? full - now : 0;
 
-	return (double)(load(&b->_tolerance) - missing) / (double)load(&b->_interval);
+	return load_burst(b) - (double)missing / (double)interval;
 }

@@ -162,6 +162,93 @@ TEST_SIM(cancelled_wait, 10)
 	CHECK_EQ(leat_bucket_try_take(&b, 1), -EAGAIN);
 }
 
+/* What is there is taken, whatever the deadline is. */
+TEST_SIM(deadline_that_is_over, 3)
+{
+	leat_reservation r;
+	leat_bucket b;
+
+	make(&b, 3);
+	CHECK_EQ(leat_bucket_take_until(&b, 1, began - 1), 0);
+	CHECK_EQ(leat_bucket_take_until(&b, 1, 0), 0);
+	CHECK_EQ(leat_bucket_reserve(&b, 1, INT64_MIN, &r), 0);
+	CHECK(r.when >= began && r.when <= leat_now());
+	CHECK_EQ(leat_bucket_take_until(&b, 1, leat_now()), -ETIMEDOUT);
+	CHECK_EQ(leat_bucket_reserve(&b, 1, INT64_MIN, &r), -ETIMEDOUT);
+	CHECK((leat_now() - began) / TENTH == 0);
+}
+
+LEAT_TASK(take_when_cancelled, (leat_bucket *, b))
+{
+	while (!leat_cancelled())
+		leat_yield();
+	CHECK_EQ(leat_bucket_take(b, 1), -ECANCELED);
+	CHECK_EQ(leat_bucket_take_until(b, 1, leat_in(LEAT_S)), -ECANCELED);
+	CHECK_EQ(leat_bucket_try_take(b, 1), 0); /* no call that could block */
+}
+
+TEST_SIM(cancelled_before, 3)
+{
+	leat_group group;
+	leat_bucket b;
+
+	make(&b, 3);
+	REQUIRE(leat_group_init(&group, NULL) == 0);
+	CHECK_EQ(leat_go_in(&group, take_when_cancelled, &b), 0);
+	test_settle();
+	leat_group_cancel(&group, 0);
+	(void)leat_group_wait(&group);
+	leat_group_release(&group);
+	CHECK_EQ(leat_bucket_try_take(&b, 2), 0);
+}
+
+/* A token a day: more than time can say is refused, and not there at once. */
+TEST_SIM(to_the_end_of_time, 1)
+{
+	leat_reservation r = { 0 };
+	int64_t last = 0;
+	int days = 0;
+	leat_bucket b;
+
+	REQUIRE(leat_bucket_init(&b, 1.0 / 86400, 1) == 0);
+	for (; days < 20000 && leat_bucket_reserve(&b, 1, LEAT_FOREVER, &r) == 0; days++) {
+		REQUIRE(r.when > last);
+		last = r.when;
+	}
+	CHECK(days > 6000 && days < 7000); /* 18 years */
+	CHECK_EQ(leat_bucket_reserve(&b, 1, LEAT_FOREVER, &r), -ETIMEDOUT);
+	CHECK_EQ(leat_bucket_try_take(&b, 1), -EAGAIN);
+}
+
+LEAT_TASK(take_eight, (leat_bucket *, b), (atomic_bool *, begun), (atomic_bool *, end))
+{
+	for (*begun = true; !*end;) {
+		int r = leat_bucket_try_take(b, 8);
+
+		if (r != 0)
+			REQUIRE(r == -EAGAIN);
+	}
+}
+
+/* Rate and burst are seen one after the other; each is one that was set. */
+TEST_WITH(changed_meanwhile, .workers = 2)
+{
+	atomic_bool begun = false, end = false;
+	leat_group group;
+	leat_bucket b;
+
+	REQUIRE(leat_bucket_init(&b, 1e6, 10) == 0);
+	REQUIRE(leat_group_init(&group, NULL) == 0);
+	CHECK_EQ(leat_go_in(&group, take_eight, &b, &begun, &end), 0);
+	while (!begun)
+		; /* on another worker */
+	for (int i = 0; i < 1000000; i++)
+		CHECK_EQ(leat_bucket_set(&b, i % 2 ? 1e6 : 1, 10), 0);
+	end = true;
+	CHECK_EQ(leat_group_wait(&group), 0);
+	leat_group_release(&group);
+}
+
 LEAT_TASK(take_many, (leat_bucket *, b), (int, n), (atomic_int *, taken))
 {
 	for (int i = 0; i < n; i++) {
