@@ -17,12 +17,13 @@
 #include <leat/extend.h>
 #include <leat/sim.h>
 #include <leat/sync.h>
+#include <leat/task.h>
 
+#include "patterns/bucket.h"
 #include "patterns/options.h"
 #include "patterns/siphash.h"
 
 #define NONE UINT32_MAX
-#define NOW INT64_MIN
 
 enum { KEYS = 10000000, STRING = 1024, STRING_DEFAULT = 64 };
 
@@ -188,7 +189,7 @@ static void settle_top(struct leat_keyed *k)
 }
 
 /* Under the lock: takes the top out of its list; NONE: the policy forbids it. */
-static uint32_t forget(struct leat_keyed *k)
+static uint32_t forget(struct leat_keyed *k, int64_t now)
 {
 	struct slot *top;
 	uint32_t *link;
@@ -196,8 +197,7 @@ static uint32_t forget(struct leat_keyed *k)
 	settle_top(k);
 	top = heap_slot(k, 0);
 	/* Full: it has what a new one has. */
-	if (k->o.full == LEAT_KEYED_REFUSE && leat_bucket_tokens(&top->bucket) <
-						      leat_bucket_tokens(&k->full))
+	if (k->o.full == LEAT_KEYED_REFUSE && top->bucket._full_at > now * LEAT__BUCKET_TICKS)
 		return NONE;
 	link = &k->list[top->list];
 	while (slot_of(k, *link) != top)
@@ -207,9 +207,9 @@ static uint32_t forget(struct leat_keyed *k)
 }
 
 /* Under the lock: a slot for a key that has none, or NONE. */
-static uint32_t enter(struct leat_keyed *k, leat_key key, size_t length, uint32_t list)
+static uint32_t enter(struct leat_keyed *k, leat_key key, size_t length, uint32_t list, int64_t now)
 {
-	uint32_t i = k->used < k->o.keys ? k->used : forget(k);
+	uint32_t i = k->used < k->o.keys ? k->used : forget(k, now);
 	struct slot *s;
 
 	if (i == NONE)
@@ -238,38 +238,58 @@ static size_t length_of(const char *function, struct leat_keyed *k, leat_key key
 	return key._string ? strnlen(key._string, k->o.key_size + 1) : 0;
 }
 
-int leat_keyed_reserve(leat_keyed *k, leat_key key, int64_t n, int64_t deadline,
-		       leat_keyed_reservation *ret)
+/* As leat_keyed_reserve, but 1: there is a wait until then.  The clock is read before the lock. */
+static int reserve(const char *function, struct leat_keyed *k, leat_key key, int64_t n,
+		   int64_t latest, leat_keyed_reservation *ret)
 {
-	size_t length = length_of(__func__, k, key);
-	leat_keyed_reservation reservation;
+	size_t length = length_of(function, k, key);
 	uint32_t list, i;
+	struct slot *s;
+	int64_t now;
 	int r = -ENOBUFS;
 
+	if (n <= 0)
+		leat_misuse(function, k, "n is %lld; it must be > 0", (long long)n);
 	if (length > k->o.key_size)
 		return -ENAMETOOLONG;
+	if ((double)n > k->o.burst)
+		return -ERANGE; /* before a key makes room for this one */
 	list = list_of(k, key, length);
+	now = leat_now();
 	leat_mutex_lock(&k->lock);
 	i = *find(k, key, list);
 	if (i == NONE)
-		i = enter(k, key, length, list);
+		i = enter(k, key, length, list, now);
 	if (i != NONE) {
-		struct slot *s = slot_of(k, i);
-
-		r = leat_bucket_reserve(&s->bucket, n, deadline, &reservation.reservation);
-		reservation._slot = i;
-		reservation._since = s->since;
+		s = slot_of(k, i);
+		r = leat__bucket_plan(&s->bucket, s->bucket._full_at, now, n, latest,
+				      &ret->reservation);
+		if (r >= 0)
+			s->bucket._full_at = ret->reservation._full_at;
+		ret->_slot = i;
+		ret->_since = s->since;
 	}
 	leat_mutex_unlock(&k->lock);
-	if (r == 0)
-		*ret = reservation;
 	return r;
+}
+
+int leat_keyed_reserve(leat_keyed *k, leat_key key, int64_t n, int64_t deadline,
+		       leat_keyed_reservation *ret)
+{
+	leat_keyed_reservation reservation;
+	int r = reserve(__func__, k, key, n, deadline, &reservation);
+
+	if (r < 0)
+		return r;
+	*ret = reservation;
+	return 0;
 }
 
 void leat_keyed_give_back(leat_keyed *k, leat_keyed_reservation *reservation)
 {
 	struct slot *s;
 
+	(void)length_of(__func__, k, leat_key_number(0));
 	leat_mutex_lock(&k->lock);
 	s = slot_of(k, reservation->_slot);
 	if (s->since == reservation->_since) {
@@ -285,7 +305,7 @@ void leat_keyed_give_back(leat_keyed *k, leat_keyed_reservation *reservation)
 int leat_keyed_try_take(leat_keyed *k, leat_key key, int64_t n)
 {
 	leat_keyed_reservation reservation;
-	int r = leat_keyed_reserve(k, key, n, NOW, &reservation);
+	int r = reserve(__func__, k, key, n, LEAT__BUCKET_NOW, &reservation);
 
 	return r == -ETIMEDOUT ? -EAGAIN : r;
 }
@@ -293,9 +313,12 @@ int leat_keyed_try_take(leat_keyed *k, leat_key key, int64_t n)
 int leat_keyed_take_until(leat_keyed *k, leat_key key, int64_t n, int64_t deadline)
 {
 	leat_keyed_reservation reservation;
-	int r = leat_keyed_reserve(k, key, n, deadline, &reservation);
+	int r;
 
-	if (r < 0 || reservation.reservation.when <= leat_now())
+	if (leat_cancelled())
+		return -ECANCELED;
+	r = reserve(__func__, k, key, n, deadline, &reservation);
+	if (r <= 0)
 		return r;
 	r = leat_sleep_until(reservation.reservation.when);
 	if (r < 0)

@@ -67,6 +67,45 @@ TEST_SIM(waits, 5)
 	leat_keyed_destroy(k);
 }
 
+LEAT_TASK(take_when_cancelled, (leat_keyed *, k))
+{
+	while (!leat_cancelled())
+		leat_yield();
+	CHECK_EQ(leat_keyed_take(k, NUM(1), 1), -ECANCELED);
+	CHECK_EQ(leat_keyed_take_until(k, NUM(1), 1, leat_in(LEAT_S)), -ECANCELED);
+}
+
+/* As of a bucket: what is there is taken whatever the deadline is, but not after a cancel. */
+TEST_SIM(too_late, 3)
+{
+	leat_keyed *k = make(LEAT_KEYED_OPTIONS(.rate = 0.01, .burst = 2, .keys = 10,
+						.full = LEAT_KEYED_REFUSE));
+	leat_group group;
+
+	CHECK_EQ(leat_keyed_take_until(k, NUM(1), 1, leat_now() - 1), 0);
+	REQUIRE(leat_group_init(&group, NULL) == 0);
+	CHECK_EQ(leat_go_in(&group, take_when_cancelled, k), 0);
+	test_settle();
+	leat_group_cancel(&group, 0);
+	(void)leat_group_wait(&group);
+	leat_group_release(&group);
+	CHECK_EQ(leat_keyed_take_until(k, NUM(1), 1, leat_now()), 0);
+	CHECK_EQ(leat_keyed_take_until(k, NUM(1), 1, leat_now()), -ETIMEDOUT);
+	leat_keyed_destroy(k);
+}
+
+/* What can never be had makes no room for its key. */
+TEST_SIM(more_than_the_burst, 3)
+{
+	leat_keyed *k = make(LEAT_KEYED_OPTIONS(.rate = 1, .burst = 2, .keys = 1,
+						.full = LEAT_KEYED_FORGET));
+
+	CHECK_EQ(leat_keyed_try_take(k, NUM(1), 2), 0);
+	CHECK_EQ(leat_keyed_try_take(k, NUM(2), 3), -ERANGE);
+	CHECK_EQ(leat_keyed_try_take(k, NUM(1), 1), -EAGAIN);
+	leat_keyed_destroy(k);
+}
+
 /* Of N keys that are in use none is forgotten; as soon as one is full again, it is. */
 TEST_SIM(full_buckets_are_forgotten_first, 5)
 {
