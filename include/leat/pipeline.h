@@ -246,6 +246,8 @@ LEAT_API LEAT_MUST_CHECK int leat_emit_item(leat_emitter_raw *emitter, const voi
  * an ordered merge may wait for ever, when what is left over on the other way fills that way's
  * buffers, or is as many as may be live.  So let the function hand each item on, with a mark, and
  * what comes behind the zip leave that out.
+ * If it fails when some stages have begun (-ENOMEM, -ECANCELED), these are stopped as by an abort
+ * with that error, and channels are told; leat_pipeline_destroy waits for them, and returns it.
  */
 LEAT_API LEAT_MUST_CHECK int leat_pipeline_start(leat_pipeline *pipeline);
 

@@ -82,14 +82,19 @@ static int check(struct fixture *f, int result)
 	return leat_ledger_balances(&f->ledger) && f->ledger.in_flight == 0 ? 0 : -EPROTO;
 }
 
-static void everywhere(int (*scenario)(struct fixture *), struct fixture *f)
+static void everywhere_with(int seeds, int (*scenario)(struct fixture *), struct fixture *f)
 {
 	leat_test_report report;
 
-	CHECK_EQ(leat_test_everywhere(LEAT_TEST_OPTIONS(.seeds = 3), scenario, check, f,
-				      &report), 0);
+	CHECK_EQ(leat_test_everywhere(LEAT_TEST_OPTIONS(.seeds = (uint64_t)seeds), scenario, check,
+				      f, &report), 0);
 	CHECK(report.cancelled > 0);
 	CHECK(report.refused > 0);
+}
+
+static void everywhere(int (*scenario)(struct fixture *), struct fixture *f)
+{
+	everywhere_with(3, scenario, f);
 }
 
 static int pass_box(struct box *in, struct box *out)
@@ -292,6 +297,85 @@ TEST_PLAIN(pipelines)
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		everywhere(pipeline_scenario, &all[i]);
+}
+
+/*
+ * A start that fails when other stages run already: for want of memory, or cancelled from above.
+ * Where the starter is preempted, they have made items by then.
+ */
+static int part_way_refused, part_way_cancelled, part_way_with_items;
+
+static void failed_part_way(leat_pipeline *p, int error, leat_chan(struct box) from,
+			    leat_chan(struct box) to)
+{
+	struct box box = new_box(0);
+	leat_ledger l;
+
+	CHECK_EQ(leat_pipeline_wait(p), error);
+	CHECK_EQ(leat_pipeline_ledger(p, ledger_init(&l)), 0);
+	CHECK_EQ(l.in, l.out + l.failed + l.cancelled);
+	part_way_refused += error == -ENOMEM;
+	part_way_cancelled += error == -ECANCELED;
+	part_way_with_items += l.cancelled > 0;
+	/* Who sends is told, and who receives. */
+	CHECK_EQ(leat_try_send(from, box), LEAT_ECLOSED);
+	drop_box(&box);
+	while (leat_try_recv(to, &box) == 0)
+		drop_box(&box);
+	CHECK_EQ(leat_try_recv(to, &box), LEAT_ECLOSED);
+}
+
+/* From a channel to a channel; and beside it, begun before, a source and a sink. */
+static bool build_two(leat_pipeline **p, struct fixture *f, leat_chan(struct box) from,
+		      leat_chan(struct box) to)
+{
+	leat_flow(struct box) a, b, c;
+
+	return leat_pipeline_make(p, .live = 4) == 0 &&
+	       leat_pipeline_from(*p, &a, from, .name = "from", DROP) == 0 &&
+	       leat_pipeline_to(*p, a, to, .name = "to", .buffer = 2) == 0 &&
+	       leat_pipeline_source(*p, &b, f, make_box, .name = "make", DROP) == 0 &&
+	       leat_pipeline_map(*p, b, &c, pass_box, .name = "pass", .mode = LEAT_STAGE_ORDERED,
+				 .workers = 2, .window = 2, .on_error = LEAT_ERROR_COUNT, DROP,
+				 .failed = LEAT_STAGE_FAILED(struct box, box_failed)) == 0 &&
+	       leat_pipeline_sink(*p, c, use_box, .name = "use", .mode = LEAT_STAGE_SERIAL,
+				  .on_error = LEAT_ERROR_STOP) == 0;
+}
+
+static int start_scenario(struct fixture *f)
+{
+	leat_chan(struct box) from = leat_chan_make_drop(struct box, 2, drop_box);
+	leat_chan(struct box) to = leat_chan_make_drop(struct box, 2, drop_box);
+	leat_pipeline *p = NULL;
+	bool built;
+	int r;
+
+	begin(f);
+	for (int i = 0; i < 2 && from; i++)
+		CHECK_EQ(leat_try_send(from, new_box(i)), 0);
+	built = from && to && build_two(&p, f, from, to);
+	r = built ? leat_pipeline_start(p) : -ENOMEM;
+	if (r == 0) {
+		leat_close(from);
+		r = leat_pipeline_wait(p);
+	} else if (built) {
+		failed_part_way(p, r, from, to);
+	}
+	f->has_ledger = p != NULL;
+	CHECK_EQ(leat_pipeline_destroy(p, ledger_init(&f->ledger)), built ? r : 0);
+	leat_chan_unref(from);
+	leat_chan_unref(to);
+	return r;
+}
+
+TEST_PLAIN(a_start_that_fails_part_way)
+{
+	struct fixture f = { 0 };
+
+	everywhere_with(30, start_scenario, &f);
+	CHECK(part_way_refused > 0);
+	CHECK(part_way_cancelled > 0);
+	CHECK(part_way_with_items > 0);
 }
 
 /* Fan-out and fan-in between stages. */
