@@ -113,7 +113,7 @@ typedef struct leat_stage_options {
  * next item: 0, LEAT_ECLOSED: there is none any more, or an error, which stops the pipeline.
  * leat_pipeline_from(p, ret_flow, chan, options...): what can be received.  The pipeline
  * takes a reference, and abandons the channel when it ends, or is destroyed without having been
- * started: so who sends is told.
+ * started: so who sends is told.  If it is refused, it has none, and the channel is as it was.
  *
  * Stages:
  * leat_pipeline_map(p, flow, ret_flow, fn, options...): int fn(In *in, Out *ret_out); 0; LEAT_SKIP:
@@ -145,7 +145,8 @@ typedef struct leat_stage_options {
  * this one was for is given up: the stages between it and a fan-out that has other flows (with
  * LEAT_FAN_ANY that one, too), or a source, which is cancelled.
  * leat_pipeline_to(p, flow, chan, options...): sends them, and closes the channel after the last,
- * or when the pipeline is destroyed without having been started.
+ * or when the pipeline is destroyed without having been started.  It takes a reference; if it is
+ * refused, it has none, and the channel is as it was.
  *
  * map, flat and sink have forms _with(p, ..., state, fn, options...), whose function has
  * S *state, which all workers share, as its first argument.

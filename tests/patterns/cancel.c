@@ -378,6 +378,43 @@ TEST_PLAIN(a_start_that_fails_part_way)
 	CHECK(part_way_with_items > 0);
 }
 
+/* A channel that a pipeline takes is told of its end; one that is refused for want of memory is not. */
+static int refused_scenario(struct fixture *f)
+{
+	leat_chan(struct box) from = leat_chan_make_drop(struct box, 1, drop_box);
+	leat_chan(struct box) to = leat_chan_make_drop(struct box, 1, drop_box);
+	int from_taken = -ENOMEM, to_taken = -ENOMEM;
+	leat_pipeline *p = NULL;
+	leat_flow(struct box) a;
+	struct box box;
+
+	begin(f);
+	if (from && to && leat_pipeline_make(&p, .live = 1) == 0) {
+		from_taken = leat_pipeline_from(p, &a, from, .name = "from", DROP);
+		to_taken = leat_pipeline_to(p, a, to, .name = "to");
+		CHECK_EQ(leat_pipeline_destroy(p, NULL), 0);
+		box = new_box(0);
+		CHECK_EQ(leat_try_send(from, box), from_taken == 0 ? LEAT_ECLOSED : 0);
+		if (from_taken == 0)
+			drop_box(&box);
+		CHECK_EQ(leat_try_recv(to, &box), to_taken == 0 ? LEAT_ECLOSED : -EAGAIN);
+		if (from_taken < 0)
+			CHECK_EQ(to_taken, from_taken);
+	}
+	leat_chan_unref(from);
+	leat_chan_unref(to);
+	return to_taken;
+}
+
+TEST_PLAIN(channels_of_a_refused_stage)
+{
+	struct fixture f = { 0 };
+	leat_test_report report;
+
+	CHECK_EQ(leat_test_everywhere(NULL, refused_scenario, check, &f, &report), 0);
+	CHECK(report.refused > 6);
+}
+
 /* Fan-out and fan-in between stages. */
 enum shape { BALANCE_MERGE, CAST_ZIP, TWO_SOURCES, ORDERED_SOURCES, PART_SINKS, TAKE_OF_CONCAT };
 

@@ -1403,3 +1403,25 @@ TEST_WITH(bad_joints, .log = log_line)
 	leat_pipeline_destroy(other, NULL);
 	leat_chan_unref(chan);
 }
+
+/* For want of memory: tests/patterns/cancel.c. */
+TEST_WITH(channels_of_a_refused_stage, .log = log_line)
+{
+	leat_chan(int) from = leat_chan_make(int, 1), to = leat_chan_make(int, 1);
+	struct range range = { 0, 1 };
+	leat_pipeline *p;
+	leat_flow(int) a, b;
+	int v;
+
+	CHECK_EQ(leat_pipeline_make(&p, .live = 8), 0);
+	CHECK_EQ(leat_pipeline_source(p, &a, &range, count, .name = "count"), 0);
+	CHECK_EQ(leat_pipeline_from(p, &b, from, .name = NULL), -EINVAL);
+	CHECK(!b);
+	CHECK_EQ(leat_pipeline_to(p, a, to, .name = NULL), -EINVAL);
+	CHECK_EQ(leat_pipeline_run(p), -EINVAL);
+	CHECK_EQ(leat_pipeline_destroy(p, NULL), 0);
+	CHECK_EQ(leat_try_send(from, 1), 0);
+	CHECK_EQ(leat_try_recv(to, &v), -EAGAIN);
+	leat_chan_unref(from);
+	leat_chan_unref(to);
+}
