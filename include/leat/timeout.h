@@ -35,7 +35,8 @@
  *
  * Returns what fn returned; but -ETIMEDOUT if that is -ECANCELED, since the time is over, and the
  * caller has not been cancelled itself.  Or fn was not called: -EINVAL (ns is not > 0; the log says
- * so), -ENOMEM, or -ECANCELED: the caller had been cancelled before.
+ * so), -ENOMEM, -ETIMEDOUT: the time was over before it could be, or -ECANCELED: the caller had
+ * been cancelled before.
  */
 #ifndef __cplusplus
 #define leat_timeout(fn, arg, ns)                                             \

@@ -42,7 +42,8 @@ int leat_timeout_run(int (*fn)(void *arg), void *arg, int64_t ns)
 	/* A caller that is cancelled itself may have been so for a time of its own. */
 	timed_out = leat_group_wait(&group) == -ETIMEDOUT && !leat_cancelled();
 	leat_group_release(&group);
-	if (r < 0)
-		return r;
-	return call.result == -ECANCELED && timed_out ? -ETIMEDOUT : call.result;
+	if (r == 0)
+		r = call.result;
+	/* Of the function, or of a spawn that came when its time was over. */
+	return r == -ECANCELED && timed_out ? -ETIMEDOUT : r;
 }

@@ -50,6 +50,16 @@ TEST_SIM(too_late, 5)
 	CHECK_EQ(c.ended, 1); /* it has returned, before we have */
 }
 
+/* So short that the function may not even begin. */
+TEST_BOTH(over_at_once, 5)
+{
+	struct call c = { .takes = LEAT_S };
+
+	for (int i = 0; i < 10; i++)
+		CHECK_EQ(leat_timeout(take_time, &c, 1), -ETIMEDOUT);
+	CHECK_EQ(c.ended, c.n);
+}
+
 /* What is done all the same is done; it is waited for. */
 TEST_SIM(success_after_the_time, 5)
 {
