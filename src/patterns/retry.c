@@ -73,22 +73,16 @@ static int64_t grown(const leat_retry_options *o, int64_t pause)
 	return next < (double)max ? (int64_t)next : max;
 }
 
-static int sleep_for(const leat_retry_options *o, int64_t pause, bool *ret_too_late)
+/* When the next attempt may be. */
+static int64_t after(const leat_retry_options *o, int64_t pause)
 {
-	int64_t deadline = o->deadline != 0 ? o->deadline : LEAT_FOREVER, until;
-
-	if (!o->no_jitter)
-		pause = (int64_t)leat_random((uint64_t)pause + 1);
-	until = leat_in(pause);
-	*ret_too_late = until > deadline;
-	return *ret_too_late ? 0 : leat_sleep_until(until);
+	return leat_in(o->no_jitter ? pause : (int64_t)leat_random((uint64_t)pause + 1));
 }
 
 int leat_retry_run(const leat_retry_options *o, int (*fn)(void *arg), void *arg)
 {
-	int64_t pause;
-	bool too_late;
-	int r;
+	int64_t pause, when, deadline;
+	int r, slept;
 
 	if (!o || o->size != sizeof(*o))
 		leat_misuse(__func__, o, "the size is not set; use LEAT_RETRY_OPTIONS(...)");
@@ -98,16 +92,18 @@ int leat_retry_run(const leat_retry_options *o, int (*fn)(void *arg), void *arg)
 	if (o->budget)
 		add(o->budget, o->budget->_per_call);
 	pause = o->backoff_max > 0 && o->backoff > o->backoff_max ? o->backoff_max : o->backoff;
+	deadline = o->deadline != 0 ? o->deadline : LEAT_FOREVER;
 	for (int attempt = 1;; attempt++) {
-		int slept;
-
 		r = fn(arg);
 		if (r >= 0 || r == -ECANCELED || attempt == o->attempts ||
-		    (o->retryable && !o->retryable(r)) || !may_retry(o->budget))
+		    (o->retryable && !o->retryable(r)))
 			return r;
-		slept = sleep_for(o, pause, &too_late);
-		if (slept < 0 || too_late)
-			return slept < 0 ? slept : r;
+		when = after(o, pause);
+		if (when > deadline || !may_retry(o->budget))
+			return r;
+		slept = leat_sleep_until(when);
+		if (slept < 0)
+			return slept;
 		pause = grown(o, pause);
 	}
 }

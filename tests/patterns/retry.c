@@ -160,6 +160,25 @@ TEST_SIM(budget, 3)
 	CHECK_EQ(calls.n, 101);
 }
 
+/* A retry that would come too late is none: the budget is for others. */
+TEST_SIM(budget_without_a_retry, 3)
+{
+	struct calls calls = { .error = -EIO };
+	leat_retry_budget budget;
+
+	REQUIRE(leat_retry_budget_init(&budget, 1, 0) == 0);
+	for (int i = 0; i < 10; i++)
+		CHECK_EQ(leat_retry(LEAT_RETRY_OPTIONS(.attempts = 5, .backoff = LEAT_S,
+						       .no_jitter = true, .budget = &budget,
+						       .deadline = leat_in(LEAT_MS)),
+				    try_it, &calls), -EIO);
+	CHECK_EQ(calls.n, 10);
+	CHECK_EQ(leat_retry(LEAT_RETRY_OPTIONS(.attempts = 20, .backoff = LEAT_US,
+					       .backoff_max = LEAT_US, .budget = &budget),
+			    try_it, &calls), -EIO);
+	CHECK_EQ(calls.n, 10 + 1 + 11); /* of each call one */
+}
+
 TEST_SIM(budget_of_a_second, 3)
 {
 	struct calls calls = { .error = -EIO };
