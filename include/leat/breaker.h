@@ -67,7 +67,10 @@ LEAT_API int leat_breaker_run(leat_breaker *breaker, int (*fn)(void *arg), void 
 LEAT_API LEAT_MUST_CHECK int leat_breaker_init(leat_breaker *breaker,
 					       const leat_breaker_options *options);
 
-/* 0, and leat_breaker_leave is owed; or LEAT_EOPEN: do not call. */
+/*
+ * 0, and leat_breaker_leave is owed; or LEAT_EOPEN: do not call.  Half-open, who does not come back
+ * keeps a probe's place for ever: give what can hang a leat_timeout, inside the breaker.
+ */
 LEAT_API LEAT_MUST_CHECK int leat_breaker_enter(leat_breaker *breaker,
 						leat_breaker_ticket *ret_ticket);
 

@@ -3,7 +3,14 @@
  *
  * All is in one word: the generation, which changes with the state, and so tells stale calls;
  * the state; half-open, the calls that are out; and a count: of failures (closed) or successes
- * (half-open).  The time until which it is open is written before the word says that it is.
+ * (half-open).  The time until which it is open is beside it:
+ *
+ *	open	O1 CAS the word to OPENING, with a new generation: nobody else changes it now
+ *		O2 read the clock, write open_until
+ *		O3 the word says OPEN
+ *	enter	O4 OPENING: refused.  OPEN: before open_until refused, else CAS to half-open
+ *
+ * So it is written by who has opened it, and not by who would have, too, but came too late.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -16,6 +23,9 @@
 #define BAD(ok, ...) OPTION("leat_breaker_init", ok, __VA_ARGS__)
 
 enum { MAX = 1000 };
+
+/* A state that nobody is told of: it is open. */
+enum { OPENING = LEAT_BREAKER_HALF_OPEN + 1 };
 
 struct word {
 	uint32_t generation;
@@ -69,14 +79,14 @@ static void check(const char *function, const leat_breaker *b)
 		leat_misuse(function, b, "the breaker is not made; use leat_breaker_init");
 }
 
-/* Release and acquire: open_until is written before the state that makes others read it. */
+/* Acquire: pairs with O3. */
 static bool replace(leat_breaker *b, uint64_t *old, struct word next)
 {
 	return atomic_compare_exchange_weak_explicit(word_of(b), old, pack(next),
 						     memory_order_acq_rel, memory_order_acquire);
 }
 
-static void change(struct word *w, enum leat_breaker_state state)
+static void change(struct word *w, unsigned state)
 {
 	*w = (struct word){ .generation = w->generation + 1, .state = state };
 }
@@ -84,9 +94,11 @@ static void change(struct word *w, enum leat_breaker_state state)
 /* What the word is after a call has been let through; false: it is not. */
 static bool let_through(leat_breaker *b, struct word *w)
 {
-	switch ((enum leat_breaker_state)w->state) {
+	switch (w->state) {
 	case LEAT_BREAKER_CLOSED:
 		return true;
+	case OPENING:					/* O4 */
+		return false;
 	case LEAT_BREAKER_OPEN:
 		if (leat_now() < atomic_load_explicit(open_until(b), memory_order_relaxed))
 			return false;
@@ -117,14 +129,17 @@ int leat_breaker_enter(leat_breaker *b, leat_breaker_ticket *ret_ticket)
 	return 0;
 }
 
-static void open_again(leat_breaker *b, struct word *w)
+/* O2, O3; O1 was ours. */
+static void open_for(leat_breaker *b, struct word w)
 {
 	int64_t now = leat_now();
 	int64_t until = b->_options.open_for < LEAT_FOREVER - now ? now + b->_options.open_for
 								  : LEAT_FOREVER;
 
 	atomic_store_explicit(open_until(b), until, memory_order_relaxed);
-	change(w, LEAT_BREAKER_OPEN);
+	w.state = LEAT_BREAKER_OPEN;
+	/* Release: pairs with enter's loads of the word. */
+	atomic_store_explicit(word_of(b), pack(w), memory_order_release);
 }
 
 /* What the word is after a call of its generation; false: as before. */
@@ -137,12 +152,14 @@ static bool count(leat_breaker *b, struct word *w, int result)
 			return false;
 		w->count = failed ? w->count + 1 : 0;
 		if (w->count >= b->_options.failures)
-			open_again(b, w);
+			change(w, OPENING);
 		return true;
 	}
+	if (w->out == 0)
+		leat_misuse("leat_breaker_leave", b, "the call has left already; leave once for each enter");
 	w->out--;
 	if (failed)
-		open_again(b, w);
+		change(w, OPENING);
 	else if (result != -ECANCELED && ++w->count >= b->_options.successes)
 		change(w, LEAT_BREAKER_CLOSED);
 	return true;
@@ -159,7 +176,9 @@ void leat_breaker_leave(leat_breaker *b, leat_breaker_ticket ticket, int result)
 		w = unpack(old);
 		if (w.generation != ticket || !count(b, &w, result))
 			return;
-	} while (!replace(b, &old, w));
+	} while (!replace(b, &old, w));			/* O1 */
+	if (w.state == OPENING)
+		open_for(b, w);
 }
 
 int leat_breaker_run(leat_breaker *b, int (*fn)(void *arg), void *arg)
@@ -176,6 +195,9 @@ int leat_breaker_run(leat_breaker *b, int (*fn)(void *arg), void *arg)
 
 enum leat_breaker_state leat_breaker_state_of(const leat_breaker *b)
 {
+	unsigned state;
+
 	check(__func__, b);
-	return unpack(atomic_load_explicit(word_of(b), memory_order_relaxed)).state;
+	state = unpack(atomic_load_explicit(word_of(b), memory_order_relaxed)).state;
+	return state == OPENING ? LEAT_BREAKER_OPEN : (enum leat_breaker_state)state;
 }

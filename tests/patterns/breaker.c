@@ -121,6 +121,17 @@ TEST_SIM(stale_calls, 3)
 	CHECK_EQ(leat_breaker_state_of(&b), LEAT_BREAKER_OPEN);
 }
 
+TEST_DEATH_TASK(left_twice, "left already")
+{
+	leat_breaker_ticket ticket;
+	leat_breaker b;
+
+	make_half_open(&b);
+	REQUIRE(leat_breaker_enter(&b, &ticket) == 0);
+	leat_breaker_leave(&b, ticket, -ECANCELED);
+	leat_breaker_leave(&b, ticket, -ECANCELED);
+}
+
 static leat_breaker shared;
 static atomic_int out, most, through;
 

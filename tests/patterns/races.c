@@ -1,0 +1,64 @@
+/*
+ * Interleavings by hand: what others do after a call of a pattern has read the clock, and before it
+ * goes on.  leat_now is wrapped by the linker.
+ */
+#include "patterns.h"
+
+#include <leat/breaker.h>
+
+static void (*meanwhile)(void);
+
+int64_t __real_leat_now(void);
+int64_t __wrap_leat_now(void);
+int64_t __wrap_leat_now(void)
+{
+	int64_t now = __real_leat_now();
+	void (*others)(void) = meanwhile;
+
+	meanwhile = NULL;
+	if (others)
+		others();
+	return now;
+}
+
+static leat_breaker breaker;
+static leat_breaker_ticket first;
+
+static int call(int result)
+{
+	leat_breaker_ticket ticket;
+	int r = leat_breaker_enter(&breaker, &ticket);
+
+	if (r == 0)
+		leat_breaker_leave(&breaker, ticket, result);
+	return r;
+}
+
+static bool opened_again;
+
+/* As much of it as others can do. */
+static void open_close_and_open(void)
+{
+	leat_breaker_leave(&breaker, first, -EIO);
+	CHECK_EQ(leat_breaker_state_of(&breaker), LEAT_BREAKER_OPEN);
+	CHECK_EQ(call(0), LEAT_EOPEN);
+	leat_sleep(LEAT_S);
+	opened_again = call(0) == 0 && call(-EIO) == 0;
+}
+
+/* Two calls fail at once: who opens it says for how long, and nobody who comes later. */
+TEST_SIM(two_open_a_breaker, 3)
+{
+	leat_breaker_ticket second;
+
+	REQUIRE(leat_breaker_init(&breaker,
+				  LEAT_BREAKER_OPTIONS(.failures = 1, .open_for = LEAT_S,
+						       .probes = 1, .successes = 1)) == 0);
+	REQUIRE(leat_breaker_enter(&breaker, &first) == 0);
+	REQUIRE(leat_breaker_enter(&breaker, &second) == 0);
+	meanwhile = open_close_and_open;
+	leat_breaker_leave(&breaker, second, -EIO);
+	CHECK(!meanwhile);
+	CHECK_EQ(leat_breaker_state_of(&breaker), LEAT_BREAKER_OPEN);
+	CHECK_EQ(call(0), opened_again ? LEAT_EOPEN : 0);
+}
