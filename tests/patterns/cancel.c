@@ -378,7 +378,7 @@ TEST_PLAIN(a_start_that_fails_part_way)
 	CHECK(part_way_with_items > 0);
 }
 
-/* A channel that a pipeline takes is told of its end; one that is refused for want of memory is not. */
+/* A channel that is taken is told of the end; that of a stage that is refused memory is not. */
 static int refused_scenario(struct fixture *f)
 {
 	leat_chan(struct box) from = leat_chan_make_drop(struct box, 1, drop_box);
