@@ -75,19 +75,18 @@ typedef struct leat_adaptive_options {
 typedef struct leat_adaptive {
 	leat_adaptive_options _options;
 	leat_sem _permits;	/* of max: those that are withheld are taken */
-	leat_mutex _lock;	/* of all below but _out */
-	int64_t _out;
+	leat_mutex _lock;	/* of all below */
 	int64_t _granted, _debt;
 	double _estimate;
 	int64_t _least;
 	int64_t _until_probe, _probe_at, _changed_at;
-	int64_t _window_end, _calls, _latency, _most_out;
+	int64_t _window_began, _calls, _latency, _most_out;
 	bool _dropped;
 } leat_adaptive;
 
 /* Of one call that may be made. */
 typedef struct leat_permit {
-	int64_t _began, _out;
+	int64_t _began;
 } leat_permit;
 
 LEAT_BEGIN_DECLS
@@ -112,9 +111,9 @@ LEAT_API LEAT_MUST_CHECK int leat_adaptive_try_acquire(leat_adaptive *adaptive,
 LEAT_API void leat_adaptive_release(leat_adaptive *adaptive, leat_permit *permit,
 				    enum leat_outcome outcome);
 
-/* The limit, and the calls that are out: snapshots. */
+/* The limit, and the calls that are out: snapshots.  May wait for others that release. */
 LEAT_API int leat_adaptive_limit(leat_adaptive *adaptive);
-LEAT_API int leat_adaptive_out(const leat_adaptive *adaptive);
+LEAT_API int leat_adaptive_out(leat_adaptive *adaptive);
 
 LEAT_END_DECLS
 

@@ -7,12 +7,21 @@
  *
  *	withheld = max - _granted - _debt; out = _granted + _debt - free
  *
+ * So under the lock the calls that are out are known, and nobody counts them.
+ *
+ *	acquire	A1 a permit of the semaphore; no lock
+ *		A2 read the clock: the call begins
+ *	release	R1 read the clock: the call ends.  Not under the lock, which is held for as short
+ *		   as can be; so what has been changed meanwhile may be later
+ *		R2 lock.  What began before the last change is no sample
+ *		R3 the sample may change the limit.  That is now, not at R1: a call that began in
+ *		   between began before the change
+ *		R4 pay a debt, or give the permit back; unlock
+ *
  * A probe: _granted goes to half, so nobody begins a call before the debt is paid; then the first
  * one that begins and ends tells the least latency.
  */
 #include "patterns/adaptive.h"
-
-#include <stdatomic.h>
 
 #include <leat/extend.h>
 #include <leat/sim.h>
@@ -86,43 +95,41 @@ int leat_adaptive_init(leat_adaptive *a, const leat_adaptive_options *o)
 	return leat_sem_try_acquire(&a->_permits, o->max - o->initial);
 }
 
-static _Atomic int64_t *out_of(const leat_adaptive *a)
-{
-	return (_Atomic int64_t *)(uintptr_t)&a->_out;
-}
-
 static void check(const char *function, const leat_adaptive *a)
 {
 	if (!a || a->_options.size == 0)
 		leat_misuse(function, a, "the limit is not made; use leat_adaptive_init");
 }
 
-/* Relaxed: _out guards nothing in memory. */
-static int taken(leat_adaptive *a, int r, leat_permit *ret)
+/* A2 */
+static int taken(int r, leat_permit *ret)
 {
 	if (r == 0)
-		*ret = (leat_permit){
-			._began = leat_now(),
-			._out = atomic_fetch_add_explicit(out_of(a), 1, memory_order_relaxed) + 1,
-		};
+		ret->_began = leat_now();
 	return r;
 }
 
 int leat_adaptive_try_acquire(leat_adaptive *a, leat_permit *ret_permit)
 {
 	check(__func__, a);
-	return taken(a, leat_sem_try_acquire(&a->_permits, 1), ret_permit);
+	return taken(leat_sem_try_acquire(&a->_permits, 1), ret_permit);
 }
 
 int leat_adaptive_acquire_until(leat_adaptive *a, int64_t deadline, leat_permit *ret_permit)
 {
 	check(__func__, a);
-	return taken(a, leat_sem_acquire_until(&a->_permits, 1, deadline), ret_permit);
+	return taken(leat_sem_acquire_until(&a->_permits, 1, deadline), ret_permit);
 }
 
 int leat_adaptive_acquire(leat_adaptive *a, leat_permit *ret_permit)
 {
 	return leat_adaptive_acquire_until(a, LEAT_FOREVER, ret_permit);
+}
+
+/* Under the lock. */
+static int64_t out(leat_adaptive *a)
+{
+	return a->_granted + a->_debt - leat_sem_available(&a->_permits);
 }
 
 /* Under the lock: what may be out, once the debt is paid. */
@@ -147,7 +154,7 @@ static void grant_estimate(leat_adaptive *a)
 }
 
 /* Under the lock, of a call that went well.  True: the least latency is what it was. */
-static bool least_stays(leat_adaptive *a, int64_t now, int64_t began, int64_t latency)
+static bool least_stays(leat_adaptive *a, int64_t began, int64_t latency)
 {
 	if (a->_options.algorithm != LEAT_VEGAS)
 		return true;
@@ -157,12 +164,12 @@ static bool least_stays(leat_adaptive *a, int64_t now, int64_t began, int64_t la
 		a->_probe_at = 0;
 		a->_least = latency;
 		a->_until_probe = until_probe(a);
-		a->_changed_at = now;
+		a->_changed_at = leat_now();
 		grant_estimate(a);
 		return false;
 	}
 	if (--a->_until_probe <= 0) {
-		a->_probe_at = now;
+		a->_probe_at = leat_now();
 		grant_estimate(a);
 		return false;
 	}
@@ -173,49 +180,51 @@ static bool least_stays(leat_adaptive *a, int64_t now, int64_t began, int64_t la
 }
 
 /* Under the lock. */
-static void update(leat_adaptive *a, int64_t now, int64_t latency, int64_t out, bool dropped)
+static void update(leat_adaptive *a, int64_t latency, int64_t out, bool dropped)
 {
 	double next = leat__adaptive_next(a, latency, out, dropped);
 
 	if (next < a->_estimate || next > a->_estimate)
-		a->_changed_at = now;
+		a->_changed_at = leat_now();
 	a->_estimate = next;
 	grant_estimate(a);
 }
 
 /* Under the lock: a call in its window; at the window's end, the update. */
-static void add_to_window(leat_adaptive *a, int64_t now, int64_t latency, int64_t out, bool dropped)
+static void add_to_window(leat_adaptive *a, int64_t now, int64_t latency, bool dropped)
 {
-	if (a->_window_end == 0)
-		a->_window_end = now + a->_options.window;
+	int64_t n = out(a);
+
+	if (a->_window_began == 0)
+		a->_window_began = now;
 	a->_dropped |= dropped;
 	if (!dropped) {
 		a->_calls++;
 		a->_latency += latency;
-		a->_most_out = out > a->_most_out ? out : a->_most_out;
+		a->_most_out = n > a->_most_out ? n : a->_most_out;
 	}
-	if (now < a->_window_end)
+	if (now - a->_window_began < a->_options.window)
 		return;
-	update(a, now, a->_calls > 0 ? a->_latency / a->_calls : 0, a->_most_out, a->_dropped);
-	a->_window_end = a->_calls = a->_latency = a->_most_out = 0;
+	update(a, a->_calls > 0 ? a->_latency / a->_calls : 0, a->_most_out, a->_dropped);
+	a->_window_began = a->_calls = a->_latency = a->_most_out = 0;
 	a->_dropped = false;
 }
 
-/* Under the lock. */
-static void sample(leat_adaptive *a, const leat_permit *permit, int64_t now, bool dropped)
+/* R2, R3. */
+static void sample(leat_adaptive *a, int64_t began, int64_t now, bool dropped)
 {
-	int64_t latency = now > permit->_began ? now - permit->_began : 1;
+	int64_t latency = now > began ? now - began : 1;
 	bool stays;
 
 	dropped |= a->_options.algorithm == LEAT_AIMD && latency > a->_options.slow;
-	stays = dropped || least_stays(a, now, permit->_began, latency);
+	stays = dropped || least_stays(a, began, latency);
 	/* What began before the last change says nothing of what the limit is now. */
-	if (permit->_began < a->_changed_at)
+	if (began < a->_changed_at)
 		return;
 	if (a->_options.window > 0 && (stays || a->_probe_at == 0))
-		add_to_window(a, now, latency, permit->_out, dropped);
+		add_to_window(a, now, latency, dropped);
 	else if (stays)
-		update(a, now, latency, permit->_out, dropped);
+		update(a, latency, out(a), dropped);
 }
 
 /*
@@ -224,7 +233,7 @@ static void sample(leat_adaptive *a, const leat_permit *permit, int64_t now, boo
  */
 static void withhold(leat_adaptive *a)
 {
-	int64_t n = leat_sem_available(&a->_permits);
+	int64_t n = a->_debt > 0 ? leat_sem_available(&a->_permits) : 0;
 
 	n = n < a->_debt ? n : a->_debt;
 	if (n > 0 && leat_sem_try_acquire(&a->_permits, n) == 0)
@@ -233,25 +242,24 @@ static void withhold(leat_adaptive *a)
 
 void leat_adaptive_release(leat_adaptive *a, leat_permit *permit, enum leat_outcome outcome)
 {
-	int64_t now;
+	int64_t began = permit->_began, now;
 
 	check(__func__, a);
-	if (permit->_out == 0)
+	if (began == 0)
 		leat_misuse(__func__, a, "the permit has been released already, or was never taken");
 	if (outcome < LEAT_OUTCOME_SUCCESS || outcome > LEAT_OUTCOME_IGNORED)
 		leat_misuse(__func__, a, "the outcome is %d; give LEAT_OUTCOME_...", (int)outcome);
-	atomic_fetch_sub_explicit(out_of(a), 1, memory_order_relaxed);
+	permit->_began = 0;
+	now = leat_now();					/* R1 */
 	leat_mutex_lock(&a->_lock);
-	now = leat_now();
 	if (outcome != LEAT_OUTCOME_IGNORED)
-		sample(a, permit, now, outcome == LEAT_OUTCOME_DROPPED);
-	if (a->_debt > 0)
+		sample(a, began, now, outcome == LEAT_OUTCOME_DROPPED);
+	if (a->_debt > 0)					/* R4 */
 		a->_debt--;
 	else
 		leat_sem_release(&a->_permits, 1);
 	withhold(a);
 	leat_mutex_unlock(&a->_lock);
-	permit->_out = 0;
 }
 
 int leat_adaptive_limit(leat_adaptive *a)
@@ -265,8 +273,13 @@ int leat_adaptive_limit(leat_adaptive *a)
 	return limit;
 }
 
-int leat_adaptive_out(const leat_adaptive *a)
+int leat_adaptive_out(leat_adaptive *a)
 {
+	int64_t n;
+
 	check(__func__, a);
-	return (int)atomic_load_explicit(out_of(a), memory_order_relaxed);
+	leat_mutex_lock(&a->_lock);
+	n = out(a);
+	leat_mutex_unlock(&a->_lock);
+	return (int)n;
 }

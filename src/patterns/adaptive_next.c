@@ -28,12 +28,14 @@ static double vegas(const leat_adaptive *a, int64_t latency, int64_t out, bool d
 {
 	const leat_adaptive_options *o = &a->_options;
 	double limit = a->_estimate, next, part = o->smoothing > 0 ? o->smoothing : 1;
-	int step = log10_of(limit);
-	int alpha = o->alpha > 0 ? o->alpha : 3 * step, beta = o->beta > 0 ? o->beta : 6 * step;
-	int queue = dropped ? INT32_MAX : queue_of(limit, a->_least, latency);
+	int step, alpha, beta, queue;
 
 	if (!dropped && (double)(2 * out) < limit)
 		return limit;
+	step = log10_of(limit);
+	alpha = o->alpha > 0 ? o->alpha : 3 * step;
+	beta = o->beta > 0 ? o->beta : 6 * step;
+	queue = dropped ? INT32_MAX : queue_of(limit, a->_least, latency);
 	if (queue <= step)
 		next = limit + beta; /* there is none: fast */
 	else if (queue < alpha)

@@ -194,6 +194,17 @@ TEST_SIM(windows, 5)
 	CHECK_EQ(leat_adaptive_limit(&limit), 6);
 }
 
+/* One that does not end. */
+TEST_SIM(an_endless_window, 3)
+{
+	make(LEAT_ADAPTIVE_OPTIONS(.algorithm = LEAT_AIMD, .min = 2, .initial = 20, .max = 500,
+				   .backoff = 0.5, .slow = 2 * LEAT_S, .window = LEAT_FOREVER),
+	     50, 0);
+	for (int i = 0; i < 3; i++)
+		wave(20, LEAT_MS, LEAT_MS, 3);
+	CHECK_EQ(leat_adaptive_limit(&limit), 20);
+}
+
 /* Of a window the mean counts, and nothing of the one before. */
 TEST_SIM(mean_of_a_window, 5)
 {

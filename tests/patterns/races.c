@@ -4,6 +4,7 @@
  */
 #include "patterns.h"
 
+#include <leat/adaptive.h>
 #include <leat/breaker.h>
 
 static void (*meanwhile)(void);
@@ -61,4 +62,34 @@ TEST_SIM(two_open_a_breaker, 3)
 	CHECK(!meanwhile);
 	CHECK_EQ(leat_breaker_state_of(&breaker), LEAT_BREAKER_OPEN);
 	CHECK_EQ(call(0), opened_again ? LEAT_EOPEN : 0);
+}
+
+static leat_adaptive limit;
+static leat_permit late;
+
+static void begin_late(void)
+{
+	leat_sleep(LEAT_MS);
+	CHECK_EQ(leat_adaptive_acquire(&limit, &late), 0);
+	leat_sleep(LEAT_MS);
+}
+
+/* What begins while a call that has ended waits to change the limit, began before the change. */
+TEST_SIM(a_call_begins_before_the_change, 3)
+{
+	leat_permit permit;
+
+	REQUIRE(leat_adaptive_init(&limit,
+				   LEAT_ADAPTIVE_OPTIONS(.algorithm = LEAT_AIMD, .min = 1,
+							 .initial = 16, .max = 100, .backoff = 0.5,
+							 .slow = LEAT_FOREVER)) == 0);
+	CHECK_EQ(leat_adaptive_acquire(&limit, &permit), 0);
+	leat_sleep(LEAT_MS);
+	meanwhile = begin_late;
+	leat_adaptive_release(&limit, &permit, LEAT_OUTCOME_DROPPED);
+	CHECK(!meanwhile);
+	CHECK_EQ(leat_adaptive_limit(&limit), 8);
+	leat_sleep(LEAT_MS);
+	leat_adaptive_release(&limit, &late, LEAT_OUTCOME_DROPPED);
+	CHECK_EQ(leat_adaptive_limit(&limit), 8);
 }
