@@ -238,17 +238,19 @@ LEAT_API LEAT_MUST_CHECK int leat_emit_item(leat_emitter_raw *emitter, const voi
 
 /*
  * Starts all stages, in a group of the pipeline's below the caller's, once; 0, or the error of the
- * building: -EINVAL when there is no source, a flow that no stage takes, or a fan-in that would
- * wait for ever: a concat, an ordered merge or a zip whose flows part at one balance or
- * partition; a concat whose flows part anywhere, unless the later one is reduced; an ordered merge
- * or a zip with a batch, a conflate or a reduce on the one of two ways, and not on the other.
- * What cannot be seen here: a function on one way that hands nothing on for some items, or fails on
- * them with LEAT_ERROR_COUNT.  From there on a zip pairs what are no copies of one item; and it or
- * an ordered merge may wait for ever, when what is left over on the other way fills that way's
- * buffers, or is as many as may be live.  So let the function hand each item on, with a mark, and
- * what comes behind the zip leave that out.
+ * building: -EINVAL when there is no source, a flow that no stage takes, or a stage that might
+ * wait for ever, which the log names.  That is a concat, an ordered merge or a zip that waits for
+ * one of its flows while the others fill up and hold up what it waits for: since both come from one
+ * source, or since another such stage takes copies of both (zip them once, and copy the pairs).
+ * A flow that is reduced holds nothing up.  And it is batches with LEAT_FOREVER that together may
+ * hold all that may be live of a source.
  * If it fails when some stages have begun (-ENOMEM, -ECANCELED), these are stopped as by an abort
  * with that error, and channels are told; leat_pipeline_destroy waits for them, and returns it.
+ *
+ * A zip of flows that part at one broadcast, or tee, may have maps, takes, broadcasts and other
+ * such zips on the ways.  An item that is left out on the one way (LEAT_SKIP, or an error with
+ * LEAT_ERROR_COUNT) has no partner: its copy is dropped as LEAT_DROPPED_FILTERED.  So pairs are of
+ * one item, unless a stage on a way is parallel or keyed.
  */
 LEAT_API LEAT_MUST_CHECK int leat_pipeline_start(leat_pipeline *pipeline);
 
@@ -284,7 +286,8 @@ LEAT_API int leat_pipeline_ledger(leat_pipeline *pipeline, leat_ledger *ledger);
 /*
  * The same of stage i, in the order of leat_pipeline_stats: in is what has been handed on to it,
  * or made by it; out, what it has handed on or used.  So a flat, batch or reduce function's items
- * are those that it takes, and of a zip both flows'.  -EINVAL: there are not so many stages.
+ * are those that it takes, and of a zip both flows'.  On the ways to a zip of copies an item that
+ * an earlier stage has left out is in it as well, as filtered.  -EINVAL: there are not so many.
  */
 LEAT_API int leat_pipeline_stage_ledger(leat_pipeline *pipeline, size_t i, leat_ledger *ledger);
 

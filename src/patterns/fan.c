@@ -164,6 +164,24 @@ void leat__fan_merged(struct leat_fan *f)
 	add(&f->merged, 1);
 }
 
+bool leat__fan_is_place(const struct leat_fan *f, const void *item)
+{
+	return f->ops && f->ops->is_place(item);
+}
+
+void leat__fan_leave_out(struct leat_fan *f, enum leat__fan_part part, void *item)
+{
+	add(&f->held, -1);
+	f->ops->leave_out(f, part, item);
+}
+
+int leat__fan_send_place(struct leat_fan *f, size_t i)
+{
+	LEAT__FAN_ITEM(place);
+
+	return f->ops && f->ops->place(f, i, place) ? leat__fan_send(f, i, place) : 0;
+}
+
 bool leat__fan_goes_on(const struct leat_fan *f)
 {
 	if (f->ins_left == 0 || f->outs_left == 0)

@@ -39,6 +39,12 @@ struct leat__fan_ops {
 	void (*copied)(struct leat_fan *f, const void *item, void *copy);
 	/* Takes the heads of a and b for out's; 0 or an error, and nothing was done. */
 	int (*pair)(struct leat_fan *f, void *a, void *b, void *out);
+	/* Whether it is an empty place (pipeline.h), which stands for an item that was left out. */
+	bool (*is_place)(const void *item);
+	/* Ends what is received of one that is left out, its part, or a place. */
+	void (*leave_out)(struct leat_fan *f, enum leat__fan_part part, void *item);
+	/* Makes an empty place for output i; false: it needs none. */
+	bool (*place)(struct leat_fan *f, size_t i, void *ret_item);
 	/* A function of the user's has failed: 0, go on; or the error, the piece ends with. */
 	int (*failed)(struct leat_fan *f, int r);
 };
@@ -97,6 +103,12 @@ void leat__fan_end(struct leat_fan *f, void *item, int r);
 void leat__fan_count(struct leat_fan *f, int r);
 /* One that was received has become a part of another. */
 void leat__fan_merged(struct leat_fan *f);
+/* Whether it stands for an item that was left out before. */
+bool leat__fan_is_place(const struct leat_fan *f, const void *item);
+/* One that was received has no partner, or is an empty place itself. */
+void leat__fan_leave_out(struct leat_fan *f, enum leat__fan_part part, void *item);
+/* An empty place to output i, if that needs one.  As leat__fan_send. */
+int leat__fan_send_place(struct leat_fan *f, size_t i);
 /* Whether the piece goes on. */
 bool leat__fan_goes_on(const struct leat_fan *f);
 /* Whether it does after r < 0 of a user's function, a receive or a send: 0, or r. */

@@ -128,6 +128,14 @@ static int combine_pair(struct leat_fan *f, void *a, void *b, void *out)
 	return r;
 }
 
+/* One of the two was left out before, so the other has no partner. */
+static int leave_out_pair(struct leat_fan *f, void *a, void *b)
+{
+	leat__fan_leave_out(f, LEAT__FAN_FIRST, a);
+	leat__fan_leave_out(f, LEAT__FAN_SECOND, b);
+	return leat__fan_send_place(f, 0);
+}
+
 /* A pair: 0, or the error with which the piece ends. */
 static int zip_pair(struct leat_fan *f, void *a)
 {
@@ -140,9 +148,13 @@ static int zip_pair(struct leat_fan *f, void *a)
 		leat__fan_end(f, a, r);
 		return r;
 	}
+	if (leat__fan_is_place(f, a) || leat__fan_is_place(f, b))
+		return leave_out_pair(f, a, b);
 	r = combine_pair(f, a, b, out);
-	if (r < 0)
-		return leat__fan_failed(f, r);
+	if (r < 0) {
+		r = leat__fan_failed(f, r);
+		return r < 0 ? r : leat__fan_send_place(f, 0);
+	}
 	r = leat__fan_send(f, 0, out);
 	if (r < 0)
 		leat__fan_drop(f, LEAT__FAN_OUT, out, r);

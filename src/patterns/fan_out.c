@@ -64,13 +64,24 @@ static int send_to_all(struct leat_fan *f, void *item)
 	return r;
 }
 
+/* Of an item that was left out before. */
+static int send_places(struct leat_fan *f, void *item)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < f->nouts && r != -ECANCELED; i++)
+		r = leat__fan_send_place(f, i);
+	leat__fan_leave_out(f, LEAT__FAN_FIRST, item);
+	return r;
+}
+
 int leat__fan_broadcast(struct leat_fan *f)
 {
 	int r = 0;
 	LEAT__FAN_ITEM(item);
 
 	while (leat__fan_goes_on(f) && (r = leat__fan_recv(f, 0, item)) == 0) {
-		r = send_to_all(f, item);
+		r = leat__fan_is_place(f, item) ? send_places(f, item) : send_to_all(f, item);
 		if (r < 0 && r != LEAT_ECLOSED)
 			break;
 	}

@@ -5,13 +5,17 @@
 
 int leat__fan_take(struct leat_fan *f)
 {
+	uint64_t taken = 0;
 	int r = 0;
 	LEAT__FAN_ITEM(item);
 
-	for (uint64_t i = 0; i < f->o.n && leat__fan_goes_on(f); i++) {
-		r = leat__fan_recv(f, 0, item);
-		if (r < 0)
-			break;
+	while (taken < f->o.n && leat__fan_goes_on(f) && (r = leat__fan_recv(f, 0, item)) == 0) {
+		if (leat__fan_is_place(f, item)) {
+			r = leat__fan_send_place(f, 0);
+			leat__fan_leave_out(f, LEAT__FAN_FIRST, item);
+			continue;
+		}
+		taken++;
 		r = leat__fan_send(f, 0, item);
 		leat__fan_end(f, item, r);
 	}

@@ -64,11 +64,19 @@ struct leat__token {
 	struct leat__token *parent[];
 };
 
+/* The token of an empty place: there is no item, but there would have been (pipeline_graph.c). */
+extern struct leat__token leat__left_out;
+
 struct leat__env {
 	struct leat__token *token; /* NULL: what counts as no item */
 	int64_t queued_at;	/* when it was handed on, if that is timed; else 0 */
 	char item[] __attribute__((aligned(16)));
 };
+
+static inline bool leat__is_left_out(const struct leat__env *env)
+{
+	return env->token == &leat__left_out;
+}
 
 /* One on the stack. */
 #define LEAT__ENV(name)                                                       \
@@ -96,6 +104,10 @@ struct leat__stage_worker {
 /* What one stage hands on to another. */
 struct leat_flow_raw {
 	struct leat_stage *from, *to; /* (c) */
+	const struct leat_stage *maker; /* (c) whose drop function is that of its items */
+	const struct leat_stage *origin; /* (c) the fan-out of whose copies it is; else NULL */
+	bool keeps_place;	/* (c) an item that is left out has an empty place in it */
+	bool waited_for;	/* while it is built, by a search (pipeline_graph.c) */
 	size_t size;		/* (c) bytes of an item */
 	leat_channel *chan;	/* (c) of envelopes */
 	atomic_bool closed;
@@ -138,7 +150,10 @@ struct leat_stage {
 	const struct leat_stage *maker; /* (c) whose drop function is that of what it hands on */
 	struct leat__source *source; /* (c) of a source; else NULL */
 	struct leat_fan *fan;	/* (c) of fan-out and fan-in; else NULL */
-	bool marked;		/* (c) while it is built, by a search */
+	bool mixes;		/* (c) a zip of copies that are out of order, so not of one item */
+	/* While it is built, by searches (pipeline_graph.c). */
+	bool marked, starved;
+	size_t live_for_one;
 	atomic_bool over;	/* a sink that has ended, or has enough */
 	int workers;		/* (c) the most */
 	_Atomic int running, alive, waiting; /* workers; and the watcher; in W1 */

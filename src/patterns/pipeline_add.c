@@ -41,17 +41,17 @@ static bool passes_on(const leat_stage_options *o)
 static void (*drop_of(const struct leat_stage *maker))(void *)
 {
 	while (maker->o.kind == LEAT__BATCH && !maker->o.drop)
-		maker = maker->in->from->maker;
+		maker = maker->in->maker;
 	return maker->o.drop;
 }
 
 /* Fan-out and fan-in hand on what they take, which is dropped as before. */
 static int check_drop(const struct joints *j, const leat_stage_options *o)
 {
-	void (*drop)(void *) = drop_of(j->ins[0]->from->maker);
+	void (*drop)(void *) = drop_of(j->ins[0]->maker);
 
 	for (size_t i = 0; i < j->nins && !o->drop; i++)
-		STAGE(drop_of(j->ins[i]->from->maker) == drop,
+		STAGE(drop_of(j->ins[i]->maker) == drop,
 		      "the flows of %s and %s have different drop functions; give drop",
 		      j->ins[0]->from->o.name, j->ins[i]->from->o.name);
 	if (o->drop)
@@ -99,7 +99,6 @@ static struct leat_stage *new_stage(struct leat_pipeline *p, const struct joints
 	memset(s, 0, sizeof(*s));
 	s->p = p;
 	s->o = *o;
-	s->maker = passes_on(o) && !o->drop ? j->ins[0]->from->maker : s;
 	s->workers = o->mode > LEAT_STAGE_SERIAL ? o->workers : 1;
 	s->batched = most_batched(j) * (o->kind == LEAT__BATCH ? o->items : 1);
 	if (o->retry) {
@@ -150,6 +149,7 @@ static int make_flows(struct leat_stage *s, const struct joints *j)
 	}
 	for (size_t i = 0; i < s->nouts; i++) {
 		s->out[i].from = s;
+		s->out[i].maker = passes_on(&s->o) && !s->o.drop ? j->ins[0]->maker : s;
 		s->out[i].size = s->o.out_size;
 	}
 	if (j->nins == 0)

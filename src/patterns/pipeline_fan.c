@@ -58,11 +58,35 @@ static void drop(struct leat_fan *f, enum leat__fan_part part, void *item, int r
 		end = LEAT__END_FILTERED; /* the least: the others say how it ends */
 	else if (r == LEAT_ECLOSED || r == -ECANCELED)
 		end = r == LEAT_ECLOSED ? LEAT__END_UNWANTED : LEAT__END_CANCELLED;
+	if (leat__is_left_out(env))
+		return;
 	if (part != LEAT__FAN_PAIRED)
 		leat__flow_drop_item(part == LEAT__FAN_SECOND		? s->ins[1]
 				     : part == LEAT__FAN_FIRST && zip	? s->ins[0]
 									: s->out, env->item);
 	leat__token_end(&w->ends, env->token, end);
+}
+
+static bool is_place(const void *item)
+{
+	return leat__is_left_out(item);
+}
+
+static void leave_out(struct leat_fan *f, enum leat__fan_part part, void *item)
+{
+	struct leat__stage_worker *w = f->worker;
+
+	leat__flow_drop(w->stage->ins[part == LEAT__FAN_SECOND], &w->ends, item,
+			LEAT__END_FILTERED);
+	leat__count(&w->did.n[LEAT__END_FILTERED]);
+}
+
+static bool place(struct leat_fan *f, size_t i, void *ret_item)
+{
+	struct leat__env *env = ret_item;
+
+	env->token = &leat__left_out;
+	return f->worker->stage->out[i].keeps_place;
 }
 
 static void copied(struct leat_fan *f, const void *item, void *copy)
@@ -107,7 +131,7 @@ static int failed(struct leat_fan *f, int r)
 }
 
 static const struct leat__fan_ops ops = {
-	received, sending, reason, drop, copied, pair, failed,
+	received, sending, reason, drop, copied, pair, is_place, leave_out, place, failed,
 };
 
 int leat__fan_stage_create(struct leat_stage *s)

@@ -58,6 +58,9 @@ static int check_kind(const leat_pipeline *p, const leat_stage_options *o)
 	      "items is %zu, wait %lld; they are for batches", o->items, (long long)o->wait);
 	STAGE(!batch || o->wait > 0, "wait is %lld ns; it must be > 0, or LEAT_FOREVER",
 	      (long long)o->wait);
+	STAGE(!batch || o->wait != LEAT_FOREVER || p->o.live_bytes == 0,
+	      "wait is LEAT_FOREVER, but live_bytes is %lld: for want of bytes the last item of a batch "
+	      "might not come; give a time", (long long)p->o.live_bytes);
 	STAGE(!batch || o->weight == 0 || o->weigh, "weight is %llu, but weigh is not given",
 	      (unsigned long long)o->weight);
 	STAGE(weighs || !o->weigh, "weigh is given; it is for sources and batches, not %s", o->name);

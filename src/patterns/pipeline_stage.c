@@ -56,7 +56,7 @@ static void drop_batch(const struct leat_stage *batch, const char *out)
 
 void leat__flow_drop_item(const struct leat_flow_raw *flow, void *item)
 {
-	const struct leat_stage *maker = flow->from->maker;
+	const struct leat_stage *maker = flow->maker;
 
 	if (maker->o.drop)
 		maker->o.drop(item);
@@ -67,6 +67,8 @@ void leat__flow_drop_item(const struct leat_flow_raw *flow, void *item)
 void leat__flow_drop(struct leat_flow_raw *flow, struct leat__ends *ends, struct leat__env *env,
 		     enum leat__end end)
 {
+	if (leat__is_left_out(env))
+		return;
 	leat__flow_drop_item(flow, env->item);
 	leat__token_end(ends, env->token, end);
 }
@@ -258,6 +260,20 @@ void leat__stage_fail(struct leat__stage_worker *w, struct leat__env *env, int e
 		leat__pipeline_halt(s->p, LEAT__ABORTED, error);
 }
 
+/* Nothing is handed on of an item; where zip waits for its copy, an empty place is. */
+static void leave_out(struct leat__stage_worker *w, uint64_t seq)
+{
+	struct leat_stage *s = w->stage;
+	bool keeps_place = s->nouts > 0 && s->out->keeps_place;
+	LEAT__ENV(place);
+
+	place->token = &leat__left_out;
+	if (s->window)
+		leat__window_put(w, seq, keeps_place ? place : NULL);
+	else if (keeps_place)
+		(void)leat__stage_send(w, place);
+}
+
 /* What becomes of an item whose function returned r >= 0.  true: out is to be handed on. */
 static bool has_out(struct leat__stage_worker *w, struct leat__env *in, struct leat__env *out,
 		    int r)
@@ -309,10 +325,21 @@ static void do_item(struct leat__stage_worker *w, struct leat__env *in, uint64_t
 	} else {
 		made = has_out(w, in, out, r);
 	}
-	if (s->window)
-		leat__window_put(w, seq, made ? out : NULL);
-	else if (made)
+	if (!made)
+		leave_out(w, seq);
+	else if (s->window)
+		leat__window_put(w, seq, out);
+	else
 		leat__did(w, leat__stage_send(w, out), 1);
+}
+
+/* An empty place, of which no function is told. */
+static void pass_place_on(struct leat__stage_worker *w, uint64_t seq)
+{
+	if (w->stage->keys)
+		leat__count(&w->held);
+	leat__did(w, LEAT__END_FILTERED, 1);
+	leave_out(w, seq);
 }
 
 static int run_worker(void *args);
@@ -416,7 +443,7 @@ static int take(struct leat__stage_worker *w, struct leat__env *env, uint64_t *r
 		r = leat__stage_recv(w, env, LEAT_FOREVER);
 		atomic_fetch_sub(&s->waiting, 1);
 	}
-	if (r == 0 && s->keys)
+	if (r == 0 && s->keys && !leat__is_left_out(env))
 		*ret_seq = leat__key_begin(s->keys, s->o.key(env->item), env);
 	else if (r == 0 && s->window)
 		*ret_seq = atomic_fetch_add(&s->taken, 1);
@@ -447,6 +474,7 @@ static void do_key(struct leat__stage_worker *w, struct leat__env *env, enum lea
 	leat__count(&w->held);
 	if (begun == LEAT__KEY_NO_MEMORY) {
 		leat__stage_fail(w, env, -ENOMEM);
+		leave_out(w, 0);
 		return;
 	}
 	do
@@ -470,7 +498,9 @@ static void run_items(struct leat__stage_worker *w)
 			break;
 		}
 		start_another(s);
-		if (s->keys)
+		if (leat__is_left_out(env))
+			pass_place_on(w, seq);
+		else if (s->keys)
 			do_key(w, env, (enum leat__key_begun)seq);
 		else
 			do_item(w, env, seq);

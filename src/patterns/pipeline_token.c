@@ -17,6 +17,8 @@
 
 static_assert(sizeof(struct leat__token) <= LEAT__APART, "a token is in one cache line");
 
+struct leat__token leat__left_out;
+
 static struct leat__token *token_at(const struct leat__source *s, size_t i)
 {
 	return (struct leat__token *)(s->tokens + i * LEAT__APART);

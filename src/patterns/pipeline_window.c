@@ -20,7 +20,8 @@
 
 #include <leat/extend.h>
 
-enum state { EMPTY, MADE, NOTHING, GAP };
+/* PLACE: a gap's marker, or an empty place, neither of which counts as an item. */
+enum state { EMPTY, MADE, NOTHING, PLACE };
 
 struct slot {
 	int state;		/* (W) enum state */
@@ -167,7 +168,7 @@ void leat__window_put(struct leat__stage_worker *w, uint64_t seq, struct leat__e
 	late = (int64_t)(seq - win->next) < 0;
 	if (!room || late) {
 		leat_mutex_unlock(&win->lock);
-		if (out)
+		if (out && !leat__is_left_out(out))
 			drop(w, out, late ? LEAT__END_LATE : leat__stopped_end(s->p));
 		return;
 	}
@@ -175,13 +176,14 @@ void leat__window_put(struct leat__stage_worker *w, uint64_t seq, struct leat__e
 	/* The marker is there, and has not been handed on yet. */
 	if (slot->state != EMPTY) {
 		leat_mutex_unlock(&win->lock);
-		if (out)
+		if (out && !leat__is_left_out(out))
 			drop(w, out, LEAT__END_LATE);
 		return;
 	}
-	slot->state = out ? MADE : NOTHING;
-	if (out) {
+	slot->state = !out ? NOTHING : leat__is_left_out(out) ? PLACE : MADE;
+	if (out)
 		memcpy(&slot->env, out, sizeof(*out) + s->o.out_size);
+	if (slot->state == MADE) {
 		leat__add(&w->held, (uint64_t)-1);
 		win->held++;
 	}
@@ -257,7 +259,7 @@ static void put_gap(struct leat__stage_worker *w)
 
 	if (slot->state != EMPTY)
 		return;
-	slot->state = GAP;
+	slot->state = PLACE;
 	slot->env = (struct leat__env){ .token = NULL };
 	memset(slot->env.item, 0, s->o.out_size);
 	s->o.gap(slot->env.item);
@@ -330,7 +332,7 @@ void leat__window_drain(struct leat_stage *s)
 		for (size_t k = 0; k < slot->n; k++)
 			leat__flow_drop(s->out, &s->p->rest, value_of(s, slot, k), end);
 		slot->n = 0;
-		if (slot->state == MADE || slot->state == GAP)
+		if (slot->state == MADE || slot->state == PLACE)
 			leat__flow_drop(s->out, &s->p->rest, &slot->env, end);
 		if (slot->state == MADE) {
 			leat__count(&s->rest.n[end]);

@@ -173,7 +173,7 @@ static void graphs()
 	numbers n = {}, other = {};
 	leat_pipeline *p;
 	leat_flow(int) a, c;
-	leat_flow(long) b, tee, side, copies[2], parts[2], halves[2], in[2], out[6];
+	leat_flow(long) b, tee, side, copies[2], parts[2], halves[2], in[2], out[7];
 
 	expect(leat_pipeline_make(&p, .live = 8) == 0, "pipeline");
 	leat_pipeline_source(p, &a, &n, next_number, .name = "next");
@@ -183,7 +183,7 @@ static void graphs()
 	leat_pipeline_tee(p, b, &tee, &side, .name = "tee", .end = LEAT_FAN_ALL);
 	leat_pipeline_broadcast(p, tee, copies, 2, .name = "cast", .on_error = LEAT_ERROR_STOP,
 				.end = LEAT_FAN_ALL, .clone = LEAT_STAGE_CLONE(long, copy_long));
-	leat_pipeline_merge_ordered(p, copies, 2, &out[0], less_long, .name = "sort");
+	leat_pipeline_merge(p, copies, 2, &out[0], .name = "both", .end = LEAT_FAN_ALL);
 	leat_pipeline_balance(p, out[0], halves, 2, .name = "halves", .end = LEAT_FAN_ALL);
 	leat_pipeline_merge(p, halves, 2, &out[1], .name = "merge", .end = LEAT_FAN_ALL);
 	leat_pipeline_partition(p, out[1], parts, 2, last_digit, .name = "parts",
@@ -196,8 +196,10 @@ static void graphs()
 	leat_pipeline_sink_with(p, out[4], &n, add, .name = "add", .mode = LEAT_STAGE_SERIAL,
 				.on_error = LEAT_ERROR_STOP);
 	in[0] = out[3];
-	leat_pipeline_concat(p, in, 1, &out[5], .name = "one");
-	leat_pipeline_sink_with(p, out[5], &other, add, .name = "add", .mode = LEAT_STAGE_SERIAL,
+	leat_pipeline_merge_ordered(p, in, 1, &out[5], less_long, .name = "sort");
+	in[0] = out[5];
+	leat_pipeline_concat(p, in, 1, &out[6], .name = "one");
+	leat_pipeline_sink_with(p, out[6], &other, add, .name = "add", .mode = LEAT_STAGE_SERIAL,
 				.on_error = LEAT_ERROR_STOP);
 	expect(leat_pipeline_run(p) == 0, "run");
 	expect(n.sum == 180, "sum of two copies");
