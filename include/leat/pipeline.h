@@ -24,9 +24,8 @@
  *
  * Items are counted by the sources': what a stage makes of one (several, one of many, none, one of
  * two) ends with it, and its place among the live ones is free when the last of that has ended; it
- * ends as the worst of its parts did.  An item
- * whose function failed, or that is dropped, goes to the failed or the drop function of its type,
- * exactly once.
+ * ends as the worst of its parts did.  An item whose function failed, or that is dropped, goes to
+ * the failed or the drop function of its type, or on as a dead letter, exactly once.
  *
  * A pipeline is built and ended by one task; the other calls may be made from any task or thread,
  * and must have returned when it is destroyed, except for a stop (see leat_pipeline_destroy).
@@ -97,7 +96,7 @@ typedef struct leat_stage_options {
 	enum leat_fan_end end;	/* merge, balance, broadcast, tee, partition: must be given */
 	/* broadcast, tee: makes *ret_copy of *item, 0 or an error; must be given with drop. */
 	int (*clone)(const void *item, void *ret_copy);
-	/* A dead letter: an item that failed, and its owner from now on; in its task; may block. */
+	/* Gets an item that failed, and owns it from now on; in its task; may block. */
 	void (*failed)(void *item, int error);
 	/* Of what the stage hands on; NULL: nothing to do; but fan-out and fan-in: as before it. */
 	void (*drop)(void *item);
@@ -152,7 +151,14 @@ typedef struct leat_stage_options {
  * S *state, which all workers share, as its first argument.
  *
  * A function owns its item when it returns 0 or more; after an error it is as it
- * came, and goes to failed (else to drop of its flow).
+ * came, and goes to failed, or on as a dead letter (else to drop of its flow).
+ *
+ * leat_pipeline_dead_letters(p, flow, ret_flow): a flow of the items on which the function of the
+ * stage that takes flow (a map, flat, reduce, conflate or sink with LEAT_ERROR_COUNT and without
+ * failed) has failed, after its retries, as they fail.  A letter is a struct that begins with
+ * T item and has an int error; what else is in it is 0.  The stage waits while nobody takes its
+ * letters.  A letter keeps the item live, and is dropped as the item would be; the item counts as
+ * failed, whatever becomes of the letter.
  *
  * Types that do not match do not compile.  LEAT_STAGE_DROP(T, fn), LEAT_STAGE_KEY(T, fn),
  * LEAT_STAGE_WEIGH(T, fn), LEAT_STAGE_FAILED(T, fn), LEAT_STAGE_GAP(T, fn),
@@ -200,6 +206,7 @@ typedef struct leat_stage_options {
 	LEAT__PIPELINE_CONCAT(p, flows, n_, ret_flow, __VA_ARGS__)
 #define leat_pipeline_zip(p, a, b, ret_flow, combine, ...) \
 	LEAT__PIPELINE_ZIP(p, a, b, ret_flow, combine, __VA_ARGS__)
+#define leat_pipeline_dead_letters(p, flow, ret_flow) LEAT__PIPELINE_LETTERS(p, flow, ret_flow)
 #define leat_pipeline_sink(p, flow, fn, ...) LEAT__PIPELINE_SINK(p, flow, fn, __VA_ARGS__)
 #define leat_pipeline_sink_with(p, flow, state, fn, ...) \
 	LEAT__PIPELINE_SINK_WITH(p, flow, state, fn, __VA_ARGS__)
@@ -234,6 +241,9 @@ LEAT_API int leat_pipeline_add_tee(leat_pipeline *pipeline, leat_flow_raw *in,
 LEAT_API int leat_pipeline_add_zip(leat_pipeline *pipeline, leat_flow_raw *first,
 				   leat_flow_raw *second, leat_flow_raw **ret_out,
 				   const leat_stage_options *options);
+/* A letter has size bytes, the error at error_at. */
+LEAT_API int leat_pipeline_add_letters(leat_pipeline *pipeline, leat_flow_raw *in,
+				       leat_flow_raw **ret_out, size_t size, size_t error_at);
 LEAT_API LEAT_MUST_CHECK int leat_emit_item(leat_emitter_raw *emitter, const void *item);
 
 /*

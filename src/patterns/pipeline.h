@@ -147,7 +147,8 @@ struct leat_stage {
 	struct leat_stage *next, *prev; /* (c) in the list of all */
 	size_t index;		/* (c) in it */
 	size_t batched;		/* (c) items of a source that are in one of its own, at most */
-	const struct leat_stage *maker; /* (c) whose drop function is that of what it hands on */
+	struct leat_flow_raw *dead; /* (c) its dead letters; else NULL */
+	size_t error_at;	/* (c) in a dead letter */
 	struct leat__source *source; /* (c) of a source; else NULL */
 	struct leat_fan *fan;	/* (c) of fan-out and fan-in; else NULL */
 	bool mixes;		/* (c) a zip of copies that are out of order, so not of one item */
@@ -203,6 +204,8 @@ void leat__token_untake(struct leat__token *token);
 /* For so many parents, and so many bytes behind the header; NULL: no memory. */
 struct leat__token *leat__token_create(size_t nparents, size_t bytes);
 void leat__token_ref(struct leat__token *token);
+/* An envelope that has it will have ended so, or worse.  NULL: nothing. */
+void leat__token_note(struct leat__token *token, enum leat__end end);
 /* An envelope that had it has ended so.  NULL: nothing. */
 void leat__token_end(struct leat__ends *ends, struct leat__token *token, enum leat__end end);
 uint64_t leat__tokens_in_flight(struct leat__source *source);

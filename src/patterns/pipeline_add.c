@@ -130,6 +130,9 @@ void leat__stage_free(struct leat_stage *s)
 	for (size_t i = 0; i < s->nouts; i++)
 		leat_channel_unref(s->out[i].chan);
 	leat_free(s->out, s->nouts * sizeof(*s->out));
+	if (s->dead)
+		leat_channel_unref(s->dead->chan);
+	leat_free(s->dead, sizeof(*s->dead));
 	leat_free(s->ins, s->nins * sizeof(struct leat_flow_raw *));
 	leat_channel_unref(s->o.chan);
 	if (s->o.kind == LEAT__REDUCE)
@@ -307,6 +310,70 @@ int leat_pipeline_add_fan(leat_pipeline *p, leat_flow_raw *const *ins, size_t ni
 
 		memcpy(&ret_outs[i], &out, sizeof(out));
 	}
+	return r;
+}
+
+static bool may_fail(const leat_stage_options *o)
+{
+	return o->kind == LEAT__MAP || o->kind == LEAT__FLAT || o->kind == LEAT__SINK ||
+	       o->kind == LEAT__REDUCE || o->kind == LEAT__CONFLATE;
+}
+
+#define LETTERS(ok, ...) OPTION("leat_pipeline_dead_letters", ok, __VA_ARGS__)
+
+static int check_letters(const leat_pipeline *p, const leat_flow_raw *in, size_t size)
+{
+	const struct leat_stage *s;
+
+	LETTERS(in && in->from->p == p, "the flow is %s; give one that a stage takes",
+		in ? "another pipeline's" : "NULL");
+	s = in->to;
+	LETTERS(s, "no stage takes the flow of %s yet; add it first", in->from->o.name);
+	LETTERS(!p->started, "stage %s: the pipeline has been started", s->o.name);
+	LETTERS(may_fail(&s->o), "stage %s has no function that may fail", s->o.name);
+	LETTERS(s->o.on_error == LEAT_ERROR_COUNT,
+		"stage %s: on_error is %d; with dead letters it must be LEAT_ERROR_COUNT", s->o.name,
+		(int)s->o.on_error);
+	LETTERS(!s->o.failed, "stage %s: failed is given; its items can go to one of them",
+		s->o.name);
+	LETTERS(!s->dead, "stage %s has dead letters already", s->o.name);
+	LETTERS(size <= LEAT_ITEM_MAX, "a letter has %zu bytes, more than %d; pass a pointer", size,
+		LEAT_ITEM_MAX);
+	return 0;
+}
+
+static int add_letters(leat_pipeline *p, leat_flow_raw *in, size_t size, size_t error_at)
+{
+	struct leat_flow_raw *dead;
+	int r = check_letters(p, in, size);
+
+	if (r < 0)
+		return r;
+	dead = leat_alloc(sizeof(*dead));
+	if (!dead)
+		return -ENOMEM;
+	memset(dead, 0, sizeof(*dead));
+	dead->from = in->to;
+	dead->maker = in->maker;
+	dead->size = size;
+	in->to->dead = dead;
+	in->to->error_at = error_at;
+	return 0;
+}
+
+int leat_pipeline_add_letters(leat_pipeline *p, leat_flow_raw *in, leat_flow_raw **ret_out,
+			      size_t size, size_t error_at)
+{
+	int r = p && p->broken < 0 ? p->broken : -EINVAL;
+
+	*ret_out = NULL;
+	if (!p || (!in && p->broken < 0))
+		return r; /* it could not be made, or its flow, and that has been said */
+	r = add_letters(p, in, size, error_at);
+	if (p->broken == 0)
+		p->broken = r;
+	if (r == 0)
+		*ret_out = in->to->dead;
 	return r;
 }
 

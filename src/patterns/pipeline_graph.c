@@ -127,7 +127,7 @@ static void keep_places(struct leat_stage *zip)
 /* Full, so that what else is below it gets nothing. */
 static bool is_stuck(const struct leat_stage *s)
 {
-	return s->marked && (s->source || s->nouts > 1);
+	return s->marked && (s->source || s->nouts + (s->dead != NULL) > 1);
 }
 
 /* H2 */
@@ -278,6 +278,8 @@ int leat__graph_check(struct leat_pipeline *p)
 		for (size_t i = 0; i < s->nouts; i++)
 			START(s->out[i].to, "no stage takes the flow of stage %s (%zu of %zu)",
 			      s->o.name, i + 1, s->nouts);
+		START(!s->dead || s->dead->to, "no stage takes the dead letters of stage %s",
+		      s->o.name);
 		find_origin(s);
 		if (is_zip_of_copies(s))
 			keep_places(s);

@@ -135,9 +135,8 @@ int leat__stage_recv(struct leat__stage_worker *w, struct leat__env *env, int64_
 	return r;
 }
 
-int leat__stage_try_hand_on(struct leat__stage_worker *w, struct leat__env *env)
+static int hand_on(struct leat__stage_worker *w, struct leat_flow_raw *out, struct leat__env *env)
 {
-	struct leat_flow_raw *out = w->stage->out;
 	bool timed = w->handed_on++ % LEAT__SAMPLE_ONE_IN == 0 || leat__is_slow(&w->meter) ||
 		     atomic_load_explicit(&out->slow, memory_order_relaxed);
 	int r;
@@ -150,6 +149,11 @@ int leat__stage_try_hand_on(struct leat__stage_worker *w, struct leat__env *env)
 		leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
 	}
 	return r;
+}
+
+int leat__stage_try_hand_on(struct leat__stage_worker *w, struct leat__env *env)
+{
+	return hand_on(w, w->stage->out, env);
 }
 
 enum leat__end leat__stage_send(struct leat__stage_worker *w, struct leat__env *env)
@@ -244,13 +248,31 @@ static int wait_for_rate(struct leat__stage_worker *w)
 	return r;
 }
 
+/* The item goes on as a dead letter, with its token: it has failed, whatever becomes of that. */
+static void send_letter(struct leat__stage_worker *w, struct leat__env *env, int error)
+{
+	struct leat_stage *s = w->stage;
+	LEAT__ENV(letter);
+
+	memset(letter->item, 0, s->dead->size);
+	memcpy(letter->item, env->item, s->in->size);
+	memcpy(letter->item + s->error_at, &error, sizeof(error));
+	letter->token = env->token;
+	leat__token_note(letter->token, LEAT__END_FAILED);
+	if (hand_on(w, s->dead, letter) < 0)
+		leat__flow_drop(s->dead, &w->ends, letter, LEAT__END_FAILED);
+}
+
 void leat__stage_fail(struct leat__stage_worker *w, struct leat__env *env, int error)
 {
 	struct leat_stage *s = w->stage;
 	bool stopped = error == -ECANCELED && leat__pipeline_how(s->p) >= LEAT__ENOUGH;
 
-	if (stopped || !s->o.failed) {
+	if (stopped || (!s->o.failed && !s->dead)) {
 		drop_held(w, env, stopped ? leat__stopped_end(s->p) : LEAT__END_FAILED);
+	} else if (s->dead) {
+		send_letter(w, env, error);
+		leat__did(w, LEAT__END_FAILED, 1);
 	} else {
 		s->o.failed(env->item, error);
 		leat__token_end(&w->ends, env->token, LEAT__END_FAILED);
@@ -417,6 +439,8 @@ void leat__stage_leave(struct leat_stage *s)
 	atomic_store(&s->ended, leat_now());
 	for (size_t i = 0; i < s->nouts; i++)
 		leat__flow_close(&s->out[i]);
+	if (s->dead)
+		leat__flow_close(s->dead);
 	if (s->nouts > 0)
 		return;
 	if (s->o.kind == LEAT__TO && atomic_load(&s->began) != 0)

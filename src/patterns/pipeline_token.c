@@ -182,22 +182,34 @@ static void end_of_batch(struct leat__ends *ends, struct leat__token *token)
 	leat_free(token, token->bytes);
 }
 
+/* last: the caller has the only one. */
+static void note(struct leat__token *token, int end, bool last)
+{
+	int worst = atomic_load_explicit(&token->end, memory_order_relaxed);
+
+	if (last && end > worst)
+		atomic_store_explicit(&token->end, end, memory_order_relaxed);
+	while (!last && end > worst &&
+	       !atomic_compare_exchange_weak_explicit(&token->end, &worst, end,
+						      memory_order_relaxed, memory_order_relaxed))
+		;
+}
+
+void leat__token_note(struct leat__token *token, enum leat__end end)
+{
+	if (token)
+		note(token, (int)end, false);
+}
+
 void leat__token_end(struct leat__ends *ends, struct leat__token *token, enum leat__end end)
 {
 	bool last;
-	int worst;
 
 	if (!token)
 		return;
 	/* Acquire: what those have done that had it before.  Release: for the last one. */
 	last = atomic_load_explicit(&token->refs, memory_order_acquire) == 1;
-	worst = atomic_load_explicit(&token->end, memory_order_relaxed);
-	if (last && (int)end > worst)
-		atomic_store_explicit(&token->end, (int)end, memory_order_relaxed);
-	while (!last && (int)end > worst &&
-	       !atomic_compare_exchange_weak_explicit(&token->end, &worst, (int)end,
-						      memory_order_relaxed, memory_order_relaxed))
-		;
+	note(token, (int)end, last);
 	if (!last && atomic_fetch_sub_explicit(&token->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	if (token->source)

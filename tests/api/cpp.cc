@@ -167,6 +167,16 @@ static int add(numbers *n, long *v)
 	return 0;
 }
 
+struct letter {
+	long item;
+	int error;
+};
+
+static int no_letter(letter *l)
+{
+	return l->error;
+}
+
 /* Each piece between stages. */
 static void graphs()
 {
@@ -174,6 +184,7 @@ static void graphs()
 	leat_pipeline *p;
 	leat_flow(int) a, c;
 	leat_flow(long) b, tee, side, copies[2], parts[2], halves[2], in[2], out[7];
+	leat_flow(letter) dead;
 
 	expect(leat_pipeline_make(&p, .live = 8) == 0, "pipeline");
 	leat_pipeline_source(p, &a, &n, next_number, .name = "next");
@@ -200,7 +211,10 @@ static void graphs()
 	in[0] = out[5];
 	leat_pipeline_concat(p, in, 1, &out[6], .name = "one");
 	leat_pipeline_sink_with(p, out[6], &other, add, .name = "add", .mode = LEAT_STAGE_SERIAL,
-				.on_error = LEAT_ERROR_STOP);
+				.on_error = LEAT_ERROR_COUNT);
+	leat_pipeline_dead_letters(p, out[6], &dead);
+	leat_pipeline_sink(p, dead, no_letter, .name = "letters", .mode = LEAT_STAGE_SERIAL,
+			   .on_error = LEAT_ERROR_STOP);
 	expect(leat_pipeline_run(p) == 0, "run");
 	expect(n.sum == 180, "sum of two copies");
 	expect(other.sum == 135, "sum of pairs");

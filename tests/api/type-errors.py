@@ -90,6 +90,11 @@ CASES = [
      "(void)leat_pipeline_zip((leat_pipeline *)0, a, b, &c, pair_ints, .name = \"n\")",
      "leat_flow(int) a = 0; leat_flow(long) b = 0; leat_flow(int) c; "
      "(void)leat_pipeline_zip((leat_pipeline *)0, a, b, &c, pair_ints, .name = \"n\")"),
+    ("dead letters of another type",
+     "struct letter { int item; int error; }; leat_flow(int) a = 0; leat_flow(struct letter) b; "
+     "(void)leat_pipeline_dead_letters((leat_pipeline *)0, a, &b)",
+     "struct letter { int item; int error; }; leat_flow(long) a = 0; leat_flow(struct letter) b; "
+     "(void)leat_pipeline_dead_letters((leat_pipeline *)0, a, &b)"),
     ("a flow to a channel of another type",
      "leat_flow(int) a = 0; (void)leat_pipeline_to((leat_pipeline *)0, a, ints, .name = \"n\")",
      "leat_flow(long) a = 0; (void)leat_pipeline_to((leat_pipeline *)0, a, ints, .name = \"n\")"),

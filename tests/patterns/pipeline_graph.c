@@ -23,6 +23,14 @@ static int pass(int *n, int *ret_n)
 	return 0;
 }
 
+static int pass_some(int *n, int *ret_n)
+{
+	if (leat_random(2) && leat_sleep((int64_t)leat_random(50) * LEAT_US) < 0)
+		return -ECANCELED;
+	*ret_n = *n;
+	return leat_random(3) ? 0 : LEAT_SKIP;
+}
+
 static int sum_up(int *sum, int *n)
 {
 	*sum += *n;
@@ -214,6 +222,189 @@ TEST_SIM_WITH(many_ways, 1, .log = log_line)
 	leat_pipeline_sink(p, c, use, SERIAL("use"));
 	CHECK_EQ(leat_pipeline_run(p), -EINVAL);
 	CHECK(strstr(logged, "stage join would wait for ever: while it waits for stage "));
+	leat_pipeline_destroy(p, NULL);
+}
+
+/* Two sources, each to two ways. */
+static leat_pipeline *two_sources(struct range range[2], leat_flow(int) one[2],
+				  leat_flow(int) other[2])
+{
+	leat_flow(int) a, b;
+	leat_pipeline *p = make(&range[0], &a);
+
+	range[1] = range[0];
+	leat_pipeline_source(p, &b, &range[1], count, .name = "count on");
+	fork_two(p, LEAT__FAN_BROADCAST, a, one);
+	leat_pipeline_broadcast(p, b, other, 2, .name = "other fork", .end = LEAT_FAN_ALL);
+	return p;
+}
+
+/* Two fan-ins of two sources' copies; crossed: the second takes them the other way round. */
+static int run_two(int first, int second, bool crossed)
+{
+	leat_flow(int) one[2], other[2], in[2], out[2];
+	struct range range[2];
+	leat_pipeline *p = two_sources(range, one, other);
+	leat_ledger ledger;
+	int r;
+
+	join_two(p, first, (leat_flow(int)[]){ one[0], other[0] }, &out[0]);
+	in[crossed] = one[1];
+	in[!crossed] = other[1];
+	join_two(p, second, in, &out[1]);
+	leat_pipeline_sink(p, out[0], use, SERIAL("use"));
+	leat_pipeline_sink(p, out[1], use, SERIAL("use"));
+	logged[0] = '\0';
+	r = leat_pipeline_run(p);
+	CHECK(r == 0 || strstr(logged, "stage join would wait for ever: while it waits for stage "));
+	leat_pipeline_destroy(p, ledger_init(&ledger));
+	check_at_rest(&ledger);
+	return r;
+}
+
+/* One waits for what the other holds up, and the other way round. */
+TEST_SIM_WITH(fan_ins_that_wait_for_each_other, 3, .log = log_line)
+{
+	static const int waits[] = { LEAT__FAN_CONCAT, LEAT__FAN_ORDERED, LEAT__FAN_ZIP };
+
+	for (int i = 0; i < 3; i++) {
+		for (int j = 0; j < 3; j++)
+			CHECK_EQ(run_two(waits[i], waits[j], true), -EINVAL);
+		CHECK_EQ(run_two(waits[i], LEAT__FAN_MERGE, true), 0);
+		CHECK_EQ(run_two(LEAT__FAN_MERGE, waits[i], true), 0);
+	}
+	CHECK_EQ(run_two(LEAT__FAN_CONCAT, LEAT__FAN_CONCAT, false), 0);
+}
+
+/* What a reduce hands on to both ways is one item each, and one fills up all the same. */
+TEST_SIM_WITH(a_reduce_above_the_fork, 3, .log = log_line)
+{
+	leat_flow(int) a, b[2], c;
+	struct range range;
+	leat_pipeline *p = make(&range, &a);
+
+	go_way(p, REDUCE, &a);
+	fork_two(p, LEAT__FAN_BROADCAST, a, b);
+	join_two(p, LEAT__FAN_CONCAT, b, &c);
+	leat_pipeline_sink(p, c, use, SERIAL("use"));
+	CHECK_EQ(leat_pipeline_run(p), -EINVAL);
+	expect_log("while it waits for stage fork, its other flows fill up");
+	leat_pipeline_destroy(p, NULL);
+}
+
+struct letter {
+	int item, error;
+};
+
+static int open_letter(struct letter *letter, int *ret_n)
+{
+	*ret_n = letter->item;
+	return 0;
+}
+
+/* A stage waits for who takes its letters, and then hands nothing on. */
+TEST_SIM_WITH(letters_below_a_reduce, 3, .log = log_line)
+{
+	leat_flow(int) a, way[2], c;
+	leat_flow(struct letter) letters;
+	struct range range;
+	leat_pipeline *p = make(&range, &a);
+
+	go_way(p, REDUCE, &a);
+	leat_pipeline_map(p, a, &way[0], pass, .name = "check", .mode = LEAT_STAGE_SERIAL,
+			  .on_error = LEAT_ERROR_COUNT);
+	leat_pipeline_dead_letters(p, a, &letters);
+	leat_pipeline_map(p, letters, &way[1], open_letter, SERIAL("open"));
+	join_two(p, LEAT__FAN_CONCAT, way, &c);
+	leat_pipeline_sink(p, c, use, SERIAL("use"));
+	CHECK_EQ(leat_pipeline_run(p), -EINVAL);
+	expect_log("while it waits for stage check, its other flows fill up");
+	leat_pipeline_destroy(p, NULL);
+}
+
+static int use_ints(struct ints *batch)
+{
+	return batch->n == 0;
+}
+
+/* Two batches behind a fork, with live 8: of so many items each. */
+static int two_batches(int fork, size_t items, int64_t wait)
+{
+	leat_flow(int) a, b[2];
+	leat_flow(struct ints) c[2];
+	struct range range;
+	leat_pipeline *p = make(&range, &a);
+	leat_ledger ledger;
+	int r;
+
+	fork_two(p, fork, a, b);
+	leat_pipeline_batch(p, b[0], &c[0], .name = "first", .items = items, .wait = LEAT_FOREVER);
+	leat_pipeline_batch(p, b[1], &c[1], .name = "second", .items = items, .wait = wait);
+	leat_pipeline_sink(p, c[0], use_ints, SERIAL("use"));
+	leat_pipeline_sink(p, c[1], use_ints, SERIAL("use"));
+	r = leat_pipeline_run(p);
+	leat_pipeline_destroy(p, ledger_init(&ledger));
+	check_at_rest(&ledger);
+	return r;
+}
+
+/* Batches that wait for ever hold all but one of their items. */
+TEST_SIM_WITH(batches_that_hold_all_items, 10, .log = log_line)
+{
+	static const int fork[] = { LEAT__FAN_BALANCE, LEAT__FAN_PARTITION, LEAT__FAN_BROADCAST };
+
+	for (int f = 0; f < 3; f++) {
+		CHECK_EQ(two_batches(fork[f], 4, LEAT_FOREVER), 0);
+		CHECK_EQ(two_batches(fork[f], 5, LEAT_FOREVER), -EINVAL);
+		expect_log("stage second would wait for ever: it and other batches may hold 8 items of "
+			   "stage count while they wait, and live is 8");
+		CHECK_EQ(two_batches(fork[f], 8, LEAT_MS), 0);
+	}
+}
+
+/* One of pairs, which may be of two items each if a way is out of order. */
+TEST_SIM_WITH(batches_of_pairs, 50, .log = log_line)
+{
+	for (int mode = LEAT_STAGE_SERIAL; mode <= LEAT_STAGE_PARALLEL; mode++)
+		for (size_t items = 4; items <= 8; items++) {
+			leat_flow(int) a, b[2], way, c;
+			leat_flow(struct ints) d;
+			struct range range;
+			leat_pipeline *p = make(&range, &a);
+			bool good = mode == LEAT_STAGE_SERIAL || items == 4;
+
+			fork_two(p, LEAT__FAN_BROADCAST, a, b);
+			leat_pipeline_map(p, b[0], &way, pass_some, .name = "some",
+					  .mode = (enum leat_stage_mode)mode,
+					  .workers = mode == LEAT_STAGE_SERIAL ? 1 : 3,
+					  .on_error = LEAT_ERROR_COUNT);
+			leat_pipeline_zip(p, way, b[1], &c, add_up, SERIAL("zip"));
+			leat_pipeline_batch(p, c, &d, .name = "batch", .items = items,
+					    .wait = LEAT_FOREVER);
+			leat_pipeline_sink(p, d, use_ints, SERIAL("use"));
+			CHECK_EQ(leat_pipeline_run(p), good ? 0 : -EINVAL);
+			leat_pipeline_destroy(p, NULL);
+		}
+}
+
+static uint64_t weigh(const int *n)
+{
+	return (uint64_t)*n;
+}
+
+TEST_WITH(a_batch_that_waits_for_bytes, .log = log_line)
+{
+	leat_flow(int) a;
+	leat_flow(struct ints) b;
+	struct range range = { 0, N };
+	leat_pipeline *p;
+
+	CHECK_EQ(leat_pipeline_make(&p, .live = 8, .live_bytes = 100), 0);
+	leat_pipeline_source(p, &a, &range, count, .name = "count",
+			     .weigh = LEAT_STAGE_WEIGH(int, weigh));
+	CHECK_EQ(leat_pipeline_batch(p, a, &b, .name = "batch", .items = 8, .wait = LEAT_FOREVER),
+		 -EINVAL);
+	expect_log("stage batch: wait is LEAT_FOREVER, but live_bytes is 100");
 	leat_pipeline_destroy(p, NULL);
 }
 

@@ -49,6 +49,12 @@ enum leat__stage_kind {
 						     offsetof(B, item) == 0 &&  \
 						     offsetof(B, n) == sizeof(void *) ? \
 					     1 : -1]))
+/* The struct of a dead letter of T: T item first, and an int error. */
+#define LEAT__LETTER_OF(T, L)                                                 \
+	(sizeof(L) + 0 * sizeof(char[_Generic(((L *)0)->item, T: 1) &&        \
+						     _Generic(((L *)0)->error, int: 1) && \
+						     offsetof(L, item) == 0 ?   \
+					     1 : -1]))
 #define LEAT__PIPELINE_ADD leat_pipeline_add
 #define LEAT__PIPELINE_ADD_FAN leat_pipeline_add_fan
 #define LEAT__PIPELINE_ADD_TEE leat_pipeline_add_tee
@@ -117,6 +123,14 @@ template <class T, class B> constexpr size_t leat__batch_of()
 		      "a batch is a struct that begins with T *item; size_t n;");
 	return sizeof(B);
 }
+template <class T, class L> constexpr size_t leat__letter_of()
+{
+	static_assert(std::is_same<decltype(L::item), T>::value &&
+			      std::is_same<decltype(L::error), int>::value &&
+			      offsetof(L, item) == 0,
+		      "a dead letter is a struct that begins with T item, and has an int error");
+	return sizeof(L);
+}
 }
 
 #define LEAT__FLOW(T) leat__flow<T>
@@ -129,6 +143,7 @@ template <class T, class B> constexpr size_t leat__batch_of()
 					   .size = sizeof(leat_pipeline_options), __VA_ARGS__ })
 #define LEAT__STAGE(...) leat_stage_options{ .size = sizeof(leat_stage_options), __VA_ARGS__ }
 #define LEAT__BATCH_OF(T, B) leat__batch_of<T, B>()
+#define LEAT__LETTER_OF(T, L) leat__letter_of<T, L>()
 #define LEAT__PIPELINE_ADD leat__pipeline_add
 #define LEAT__PIPELINE_ADD_FAN leat__pipeline_add_fan
 #define LEAT__PIPELINE_ADD_TEE leat__pipeline_add_tee
@@ -203,6 +218,10 @@ template <class T, class B> constexpr size_t leat__batch_of()
 				      .fn = LEAT__STAGE_FN(int (*)(LEAT__FLOW_RET_T(rf) *, \
 								   LEAT__FLOW_T(f) *), w), \
 				      __VA_ARGS__))
+#define LEAT__PIPELINE_LETTERS(p, f, rf)                                      \
+	leat_pipeline_add_letters((p), LEAT__FLOW_IN(f), LEAT__FLOW_RET(rf),   \
+				  LEAT__LETTER_OF(LEAT__FLOW_T(f), LEAT__FLOW_RET_T(rf)), \
+				  offsetof(LEAT__FLOW_RET_T(rf), error))
 #define LEAT__PIPELINE_SINK(p, f, w, ...)                                     \
 	LEAT__PIPELINE_ADD((p), LEAT__FLOW_IN(f), NULL,                        \
 			  LEAT__STAGE(.kind = LEAT__SINK,                     \
