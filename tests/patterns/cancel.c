@@ -21,7 +21,7 @@ struct fixture {
 	enum leat_pool_order order;
 	enum leat_overflow overflow;
 	const leat_stage_options *stage;
-	bool batch, flat, ordered;
+	bool batch, flat, ordered, letters;
 	int kind;		/* of fan */
 	int shape;		/* of a pipeline */
 };
@@ -485,6 +485,62 @@ static int graph_scenario(struct fixture *f)
 	f->has_ledger = p != NULL;
 	leat_pipeline_destroy(p, ledger_init(&f->ledger));
 	return r;
+}
+
+/* What fails is left out on one way of copies; or goes on as a letter, mended, to the others. */
+struct letter {
+	struct box item;
+	int error;
+};
+
+static int mend_box(struct letter *letter, struct box *ret_box)
+{
+	int r = leat_sleep(LEAT_US);
+
+	if (r == 0)
+		*ret_box = letter->item;
+	return r;
+}
+
+static int left_out_scenario(struct fixture *f)
+{
+	bool letters = begin(f)->letters;
+	leat_flow(struct box) a, way[2], c;
+	leat_flow(struct letter) dead;
+	leat_pipeline *p;
+	int r;
+
+	r = leat_pipeline_make(&p, .live = 2);
+	leat_pipeline_source(p, &a, f, make_box, .name = "make", DROP);
+	if (!letters) {
+		leat_pipeline_tee(p, a, &c, &way[1], PIECE("tee"), .on_error = LEAT_ERROR_STOP,
+				  .clone = LEAT_STAGE_CLONE(struct box, clone_box));
+		a = c;
+	}
+	leat_pipeline_map(p, a, &way[0], pass_box, .name = "pass", .mode = LEAT_STAGE_ORDERED,
+			  .workers = 2, .window = 2, .on_error = LEAT_ERROR_COUNT, DROP);
+	if (letters) {
+		leat_pipeline_dead_letters(p, a, &dead);
+		leat_pipeline_map(p, dead, &way[1], mend_box, SINK("mend"), DROP);
+		leat_pipeline_merge(p, way, 2, &c, PIECE("merge"), DROP);
+	} else {
+		leat_pipeline_zip(p, way[0], way[1], &c, join_boxes, .name = "zip",
+				  .on_error = LEAT_ERROR_COUNT, DROP);
+	}
+	leat_pipeline_sink(p, c, use_box, SINK("use"), .buffer = 1);
+	r = leat_pipeline_run(p);
+	f->has_ledger = p != NULL;
+	leat_pipeline_destroy(p, ledger_init(&f->ledger));
+	return r;
+}
+
+TEST_PLAIN(places_and_letters)
+{
+	for (int letters = 0; letters < 2; letters++) {
+		struct fixture f = { .letters = letters != 0 };
+
+		everywhere(left_out_scenario, &f);
+	}
 }
 
 TEST_PLAIN(graphs)
