@@ -1,10 +1,11 @@
 /*
- * A pipeline that is a graph: what goes abroad passes through customs; then all orders are booked,
- * ten at once, and the auditor gets a copy of each.  At the end: where the time went, and that
- * no order is missing.
+ * A pipeline that is a graph: what goes abroad passes through customs, and what is refused there is
+ * reported; the others are booked, ten at once, and the auditor gets a copy of each.  At the end:
+ * where the time went, and that no order is missing.
  *
  *	read -> region -> tax     -> merge -> copy -> ten -> book
  *		       -> customs ->               -> audit
+ *			       (refused) -> report
  */
 #include <stdio.h>
 #include <leat/leat.h>
@@ -16,9 +17,15 @@ struct orders {
 	size_t n;
 };
 
-static void report(struct order *order, int error)
+struct refused {
+	struct order item;
+	int error;
+};
+
+static int report(struct refused *order)
 {
-	printf("order %d: %s\n", order->number, leat_strerror(error));
+	printf("order %d: %s\n", order->item.number, leat_strerror(order->error));
+	return 0;
 }
 
 static int book(struct orders *batch)
@@ -39,6 +46,7 @@ LEAT_MAIN()
 {
 	leat_flow(struct order) orders, by_region[2], ready[2], all, to_book, to_audit;
 	leat_flow(struct orders) tens;
+	leat_flow(struct refused) refused;
 	leat_ledger ledger = { .size = sizeof(ledger) };
 	int last = 0, cents[2] = { 0 }, r;
 	leat_pipeline *p;
@@ -51,8 +59,9 @@ LEAT_MAIN()
 				.end = LEAT_FAN_ALL);
 	leat_pipeline_map(p, by_region[0], &ready[0], add_tax, .name = "tax", SERIAL);
 	leat_pipeline_map(p, by_region[1], &ready[1], ask_customs, .name = "customs",
-			  .mode = LEAT_STAGE_PARALLEL, .workers = 4, .on_error = LEAT_ERROR_COUNT,
-			  .failed = LEAT_STAGE_FAILED(struct order, report));
+			  .mode = LEAT_STAGE_PARALLEL, .workers = 4, .on_error = LEAT_ERROR_COUNT);
+	leat_pipeline_dead_letters(p, by_region[1], &refused);
+	leat_pipeline_sink(p, refused, report, .name = "report", SERIAL);
 	leat_pipeline_merge(p, ready, 2, &all, .name = "merge", .end = LEAT_FAN_ALL);
 	leat_pipeline_tee(p, all, &to_book, &to_audit, .name = "copy", .end = LEAT_FAN_ALL);
 	leat_pipeline_batch(p, to_book, &tens, .name = "ten", .items = 10, .wait = LEAT_S);

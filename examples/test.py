@@ -91,7 +91,8 @@ def pipeline_graph(lines):
     lines.remove("order 39: Operation not permitted")
     assert lines[:6] == ["booked: 10"] * 5 + ["booked: 9"]
     explained(lines[6:-2], [("read", 60), ("region", 60), ("tax", 40), ("customs", 20),
-                            ("merge", 59), ("copy", 59), ("ten", 59), ("book", 6), ("audit", 59)])
+                            ("report", 1), ("merge", 59), ("copy", 59), ("ten", 59), ("book", 6),
+                            ("audit", 59)])
     here, abroad = [n for n in range(1, 61) if n % 3], set(range(3, 61, 3)) - {39}
     assert lines[-2] == f"to here: {sum(here) * 120}, abroad: {sum(abroad) * 100}"
     assert lines[-1] == "in 60 = out 59 + failed 1 + dropped 0 + cancelled 0 + in flight 0"
