@@ -1,11 +1,11 @@
 /*
- * For libraries that are built on leat, as its own patterns are: the runtime's memory and
- * log, and the way in which broken contracts are reported.  Programs do not need it.
+ * For libraries that are built on leat, as its own patterns are: the runtime's memory and log, the
+ * way in which broken contracts are reported, and the order in a channel.  Programs do not need it.
  */
 #ifndef LEAT_EXTEND_H
 #define LEAT_EXTEND_H
 
-#include <leat/base.h>
+#include <leat/chan.h>
 
 LEAT_BEGIN_DECLS
 
@@ -26,6 +26,14 @@ LEAT_API LEAT_PRINTF(1, 2) void leat_log(const char *fmt, ...);
  */
 LEAT_API LEAT_PRINTF(3, 4) __attribute__((noreturn)) void
 leat_misuse(const char *function, const void *object, const char *fmt, ...);
+
+/*
+ * As leat_channel_recv with an elem that is not NULL; *ret_number, if it returns 0: how many
+ * elements had been sent before this one.  So tasks that share a channel know the order of what
+ * they have received.
+ */
+LEAT_API LEAT_MUST_CHECK int leat_channel_recv_numbered(leat_channel *chan, void *elem,
+							uint64_t *ret_number, int64_t deadline);
 
 LEAT_END_DECLS
 

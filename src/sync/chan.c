@@ -34,6 +34,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <leat/extend.h>
+
 #include "rt/spawn.h"
 
 enum { DROP_ON_STACK = 512, CLOSE_BATCH = 64 };
@@ -190,6 +192,14 @@ void leat__chan_wake(struct leat__task *wake)
 	}
 }
 
+/* A receiver that also wants the element's number: its result is NUMBERED until it is claimed. */
+struct numbered {
+	struct leat__waiter waiter;
+	uint64_t number;
+};
+
+enum { NUMBERED = 1 };
+
 /* Where the next element goes, if there is room. */
 static inline size_t tail_of(leat_channel *c)
 {
@@ -203,6 +213,12 @@ static inline void is_put(leat_channel *c)
 {
 	leat__store_relaxed(&c->count, c->count + 1);
 	c->sent++;
+}
+
+/* How many were sent before the oldest: of those that are buffered, else of those to come. */
+static inline uint64_t oldest(const leat_channel *c)
+{
+	return c->sent - c->count;
 }
 
 /* The oldest has been copied out. */
@@ -223,6 +239,8 @@ static inline __attribute__((always_inline)) int send_locked(leat_channel *c, co
 	if (c->nrecv > 0 && c->count == 0 &&
 	    (w = claim_first(&c->recvq, &c->nrecv, me)) != NULL) {
 		copy(w->elem, elem, c->elem_size);
+		if (leat__unlikely(w->result == NUMBERED))
+			leat__container_of(w, struct numbered, waiter)->number = c->sent;
 		push_wake(wake, w, 0);
 		c->sent++;
 		return 0;
@@ -322,10 +340,10 @@ void leat__chan_dequeue(leat_channel *c, bool send, struct leat__waiter *w)
 }
 
 /* H3 to H5.  Called with the lock, returns without. */
-static int block(leat_channel *c, struct leat__worker *w, bool send, void *elem,
-		 struct leat__task *me, int64_t deadline)
+static int block(leat_channel *c, struct leat__worker *w, bool send, struct leat__waiter *waiter,
+		 int64_t deadline)
 {
-	struct leat__waiter waiter = { .task = me, .elem = elem };
+	struct leat__task *me = waiter->task;
 	int r;
 
 	if (deadline == INT64_MIN) {
@@ -334,18 +352,45 @@ static int block(leat_channel *c, struct leat__worker *w, bool send, void *elem,
 	}
 	if (!LEAT__MUTANT(CHAN_ARMS_LATE))
 		leat__arm(me, true);
-	leat__chan_enqueue(c, send, &waiter);
+	leat__chan_enqueue(c, send, waiter);
 	leat__chan_unlock(c, w);
 	if (LEAT__MUTANT(CHAN_ARMS_LATE))
 		leat__arm(me, true);
 	r = leat__park(me, send ? LEAT__WHY_SEND : LEAT__WHY_RECV, c, deadline);
 	if (leat__likely(r == 0))
-		return waiter.result;			/* H4 */
+		return waiter->result;			/* H4 */
 	w = leat__self();
 	leat__chan_lock(c, w);				/* H5 */
 	if (!LEAT__MUTANT(CHAN_STALE_WAITER))
-		leat__chan_dequeue(c, send, &waiter);
+		leat__chan_dequeue(c, send, waiter);
 	leat__chan_unlock(c, w);
+	return r;
+}
+
+static int block_send(leat_channel *c, struct leat__worker *w, const void *elem,
+		      struct leat__task *me, int64_t deadline)
+{
+	struct leat__waiter waiter = { .task = me, .elem = (void *)(uintptr_t)elem };
+
+	return block(c, w, true, &waiter, deadline);
+}
+
+static int block_recv(leat_channel *c, struct leat__worker *w, void *elem, struct leat__task *me,
+		      int64_t deadline)
+{
+	struct leat__waiter waiter = { .task = me, .elem = elem };
+
+	return block(c, w, false, &waiter, deadline);
+}
+
+static int block_recv_numbered(leat_channel *c, struct leat__worker *w, void *elem,
+			       struct leat__task *me, int64_t deadline, uint64_t *ret_number)
+{
+	struct numbered n = { { .task = me, .elem = elem, .result = NUMBERED }, 0 };
+	int r = block(c, w, false, &n.waiter, deadline);
+
+	if (r == 0)
+		*ret_number = n.number;
 	return r;
 }
 
@@ -384,7 +429,7 @@ static __attribute__((noinline)) int send_slowly(leat_channel *c, const void *el
 	leat__chan_lock(c, w);
 	r = send_locked(c, elem, me, &wake);
 	if (r == -EAGAIN)
-		return block(c, w, true, (void *)(uintptr_t)elem, me, deadline);
+		return block_send(c, w, elem, me, deadline);
 	leat__chan_unlock(c, w);
 	if (wake)
 		leat__ready_on(w, wake);
@@ -434,7 +479,7 @@ static __attribute__((noinline)) int recv_slowly(leat_channel *c, void *elem, in
 	leat__chan_lock(c, w);
 	r = recv_locked(c, elem, me, &wake);
 	if (r == -EAGAIN)
-		return block(c, w, false, elem, me, deadline);
+		return block_recv(c, w, elem, me, deadline);
 	leat__chan_unlock(c, w);
 	if (wake)
 		leat__ready_on(w, wake);
@@ -464,6 +509,19 @@ static __attribute__((noinline)) int recv_any(leat_channel *c, void *elem, int64
 	return elem ? recv_slowly(c, elem, deadline) : recv_and_drop(c, deadline);
 }
 
+/* Under the lock. */
+static inline __attribute__((always_inline)) bool recv_quickly(leat_channel *c, void *elem)
+{
+	bool is_done = c->count > 0 && c->nsend == 0 && elem &&
+		       copy_quickly(elem, slot(c, c->head), c->elem_size);
+
+	if (leat__likely(is_done)) {
+		is_taken(c);
+		changed(c);
+	}
+	return is_done;
+}
+
 int leat_channel_recv(leat_channel *c, void *elem, int64_t deadline)
 {
 	struct leat__worker *w = begin_quickly(c);
@@ -471,14 +529,53 @@ int leat_channel_recv(leat_channel *c, void *elem, int64_t deadline)
 
 	if (leat__unlikely(!w))
 		return recv_any(c, elem, deadline);
-	is_done = c->count > 0 && c->nsend == 0 && elem &&
-		  copy_quickly(elem, slot(c, c->head), c->elem_size);
-	if (leat__likely(is_done)) {
-		is_taken(c);
-		changed(c);
-	}
+	is_done = recv_quickly(c, elem);
 	end_quickly(c, w);
 	return leat__likely(is_done) ? 0 : recv_any(c, elem, deadline);
+}
+
+static __attribute__((noinline)) int recv_numbered_slowly(leat_channel *c, void *elem,
+							  uint64_t *ret_number, int64_t deadline)
+{
+	struct leat__task *me, *wake = NULL;
+	struct leat__worker *w;
+	uint64_t number;
+	int r = leat__enter(&w, &me);
+
+	if (leat__unlikely(r < 0))
+		return r;
+	leat__chan_lock(c, w);
+	number = oldest(c);
+	r = recv_locked(c, elem, me, &wake);
+	if (r == -EAGAIN)
+		return block_recv_numbered(c, w, elem, me, deadline, ret_number);
+	leat__chan_unlock(c, w);
+	if (wake)
+		leat__ready_on(w, wake);
+	if (r == 0)
+		*ret_number = number;
+	return r;
+}
+
+int leat_channel_recv_numbered(leat_channel *c, void *elem, uint64_t *ret_number, int64_t deadline)
+{
+	struct leat__worker *w = begin_quickly(c);
+	uint64_t number;
+	bool is_done;
+
+	if (leat__likely(w != NULL)) {
+		number = oldest(c);
+		is_done = recv_quickly(c, elem);
+		end_quickly(c, w);
+		if (leat__likely(is_done)) {
+			*ret_number = number;
+			return 0;
+		}
+	}
+	check(__func__, c);
+	if (!elem)
+		leat__misuse(c, "elem is NULL; give it a place for the element");
+	return recv_numbered_slowly(c, elem, ret_number, deadline);
 }
 
 int leat_channel_try_recv(leat_channel *c, void *elem)
@@ -560,7 +657,7 @@ int64_t leat_channel_send_n(leat_channel *c, const void *elems, size_t n, int64_
 			done += part;
 		}
 		if (r == -EAGAIN && !wake) {
-			r = block(c, w, true, (void *)(uintptr_t)next, me, deadline);
+			r = block_send(c, w, next, me, deadline);
 			if (r == 0) {
 				next += c->elem_size;
 				done++;
@@ -605,7 +702,7 @@ int64_t leat_channel_recv_n(leat_channel *c, void *elems, size_t n, int64_t dead
 		done += part;
 	}
 	if (done == 0 && r == -EAGAIN) {
-		r = block(c, w, false, elems, me, deadline);
+		r = block_recv(c, w, elems, me, deadline);
 		return r == 0 ? 1 : r;
 	}
 	leat__chan_unlock(c, w);

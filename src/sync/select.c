@@ -315,6 +315,7 @@ static inline void queue_waiter(struct select *s, uint32_t i)
 
 	waiter->task = s->me;
 	waiter->index = i;
+	waiter->result = 0; /* of no number: see chan.c */
 	waiter->elem = leat__unlikely(c->op == LEAT_OP_RECV && !c->elem) ? s->unwanted
 									     : c->elem;
 	leat__chan_enqueue(c->chan, c->op == LEAT_OP_SEND, waiter);

@@ -6,7 +6,10 @@
 #include "test.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
+
+#include <leat/extend.h>
 
 enum { WAITERS = 500 };
 
@@ -200,4 +203,95 @@ TEST_BOTH(totals, 20)
 	CHECK_EQ(sent, 9);
 	CHECK_EQ(got, 9);
 	leat_channel_unref(c);
+}
+
+enum { NUMBERS = 200 };
+
+struct numbers {
+	leat_channel *c;	/* of int64_t: those from 0 on */
+	atomic_int received;	/* any way */
+};
+
+static int count_number(void *arg, int result, void *elem)
+{
+	struct numbers *n = arg;
+
+	(void)elem;
+	if (result == 0)
+		atomic_fetch_add(&n->received, 1);
+	return 0;
+}
+
+/* Receives one in some way; of those that have a number, it is the element.  False: the end. */
+static bool take_one(struct numbers *n)
+{
+	uint64_t number = UINT64_MAX;
+	int64_t nap = (int64_t)leat_random(3000);
+	int64_t v[3], deadline = leat_random(3) == 0 ? LEAT_FOREVER : leat_in(nap);
+	int r;
+
+	switch (leat_random(6)) {
+	case 0:
+		r = leat_channel_recv(n->c, v, deadline);
+		break;
+	case 1:
+		r = leat_channel_try_recv(n->c, v);
+		break;
+	case 2:
+		r = (int)leat_channel_recv_n(n->c, v, 3, deadline);
+		atomic_fetch_add(&n->received, r > 0 ? r - 1 : 0);
+		break;
+	case 3: {
+		leat_case cases[] = { { .op = LEAT_OP_RECV, .chan = n->c, .elem = v },
+				      leat_case_until(deadline) };
+		r = leat_select_cases(cases, 2);
+		r = r == 0 ? cases[0].status : r;
+		break;
+	}
+	default:
+		r = leat_channel_recv_numbered(n->c, v, &number, deadline);
+		CHECK_EQ(number, r == 0 ? (uint64_t)v[0] : UINT64_MAX);
+	}
+	if (r >= 0)
+		atomic_fetch_add(&n->received, 1);
+	return r != LEAT_ECLOSED;
+}
+
+LEAT_TASK(take_numbers, (struct numbers *, n))
+{
+	while (take_one(n))
+		leat_yield();
+}
+
+/* However they are sent and received, and whoever gives up: the number is the place in order. */
+TEST_BOTH(numbers_of_what_is_received, 200)
+{
+	struct numbers n = { .c = make(sizeof(int64_t), leat_random(4)) };
+	leat_group group;
+	int64_t v[5], next = 0;
+
+	REQUIRE(leat_group_init(&group, NULL) == 0);
+	for (int i = 0; i < 4; i++)
+		CHECK_EQ(leat_go_in(&group, take_numbers, &n), 0);
+	while (next < NUMBERS) {
+		int64_t some = 1 + (int64_t)leat_random(5);
+
+		for (int i = 0; i < some; i++)
+			v[i] = next + i;
+		if (leat_random(8) == 0)
+			CHECK_EQ(leat_channel_on_recv(n.c, &group, count_number, &n), 0);
+		if (leat_random(2))
+			CHECK_EQ(leat_channel_send_n(n.c, v, (size_t)some, LEAT_FOREVER), some);
+		else
+			for (int i = 0; i < some; i++)
+				CHECK_EQ(leat_channel_send(n.c, &v[i], LEAT_FOREVER), 0);
+		next += some;
+		if (leat_random(3) == 0)
+			CHECK_EQ(leat_sleep((int64_t)leat_random(2000)), 0);
+	}
+	leat_channel_close(n.c);
+	CHECK_EQ(leat_group_wait(&group), 0);
+	leat_group_release(&group);
+	CHECK_EQ(n.received, next);
+	leat_channel_unref(n.c);
 }
