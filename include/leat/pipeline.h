@@ -119,7 +119,8 @@ typedef struct leat_stage_options {
  * hand nothing on; or an error.
  * leat_pipeline_flat(p, flow, ret_flow, fn, options...): int fn(In *in, leat_emitter(Out) emitter)
  * hands on any number by leat_emit.  Ordered, what one item becomes is handed on together: at once
- * when all items before it are through, and till then it is kept, in memory for window x ahead.
+ * when all items before it are through, and till then it is kept, in memory for (window + workers)
+ * x ahead.
  * leat_pipeline_batch(p, flow, ret_flow, options...): Out is a struct that begins with
  * T *item; size_t n; the array is valid until what is made of the batch has ended.
  * leat_pipeline_reduce(p, flow, ret_flow, init, fn, options...): int fn(Acc *acc, In *in) adds up

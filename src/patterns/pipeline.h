@@ -1,8 +1,8 @@
 /*
  * A pipeline: see leat/pipeline.h, and docs/design/patterns.md for why.
  *
- * L is leat_stage.lock; T: take_lock; W: the window's; S: leat_pipeline.stop_lock; c: never changed
- * after the start; o: of the worker's task.
+ * L is leat_stage.lock; S: leat_pipeline.stop_lock; c: never changed after the start; o: of the
+ * worker's task.
  *
  * Stages are joined by flows, which are channels of envelopes.  The list of all stages is in the
  * order in which they were added, so from sources to sinks: a flow is there before who takes it.
@@ -95,10 +95,13 @@ struct leat__stage_worker {
 	struct leat__ends ends;	/* of items of the sources */
 	struct leat__ends did;	/* of the stage's own, OUT: handed on */
 	_Atomic uint64_t held;	/* of them, received and not in did, the window or a key's list */
+	_Atomic uint64_t put;	/* of them, into slots of the window, ever */
 	uint32_t handed_on;	/* (o) for the sampling */
-	/* Of a serial stage: envelopes that it has received, and not begun. */
+	uint64_t seq;		/* (o) the number of the item received last, in its flow */
+	/* Of a stage of one: envelopes that it has received, and not begun. */
 	size_t first, n, bytes;	/* (o) bytes: of all, (c) */
 	char *hand;		/* (o) */
+	uint64_t received;	/* (o) out of the hand, ever */
 };
 
 /* What one stage hands on to another. */
@@ -160,8 +163,7 @@ struct leat_stage {
 	_Atomic int running, alive, waiting; /* workers; and the watcher; in W1 */
 	leat_mutex lock;
 	struct leat__stage_worker *all; /* (L) */
-	leat_mutex take_lock;
-	_Atomic uint64_t taken;	/* (T) ordered: items so far */
+	leat_mutex take_lock;	/* keyed: from the receive to the key's list */
 	struct leat__window *window; /* (c) ordered; else NULL */
 	struct leat__keys *keys; /* (c) keyed; else NULL */
 	struct leat__ends rest;	/* as a worker's did, of what no function has got */
@@ -250,7 +252,7 @@ int leat__window_create(struct leat_stage *s);
 void leat__window_free(struct leat_stage *s);
 /* Starts the watcher, if there is a deadline. */
 int leat__window_start(struct leat_stage *s);
-/* Item seq has become out; NULL: nothing.  Waits while the window is full. */
+/* Item seq has become out; NULL: nothing.  Waits while the window is full, before another. */
 void leat__window_put(struct leat__stage_worker *w, uint64_t seq, struct leat__env *out);
 /* Item seq, which is being worked on, has become out as well.  As leat__stage_try_hand_on. */
 int leat__window_emit(struct leat__stage_worker *w, uint64_t seq, struct leat__env *out);

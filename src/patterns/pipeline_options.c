@@ -11,6 +11,15 @@ static bool has_mode(const leat_stage_options *o)
 	       o->kind == LEAT__TO;
 }
 
+/* Of an ordered stage: a window with a slot more for each worker, of a value or ahead of them. */
+static bool fits_in_memory(const leat_stage_options *o)
+{
+	size_t n;
+
+	return !__builtin_add_overflow(o->window, (size_t)o->workers, &n) &&
+	       !__builtin_mul_overflow(n, o->ahead > 0 ? o->ahead : 1, &n) && n <= SIZE_MAX / 4096;
+}
+
 static int check_mode(const leat_stage_options *o)
 {
 	bool ordered = o->mode == LEAT_STAGE_ORDERED, keyed = o->mode == LEAT_STAGE_KEYED;
@@ -30,8 +39,8 @@ static int check_mode(const leat_stage_options *o)
 	STAGE(ordered || o->window == 0, "window is %zu, but it is not ordered", o->window);
 	STAGE((ordered && o->kind == LEAT__FLAT) == (o->ahead > 0),
 	      "ahead is %zu; it must be > 0 for a flat function in order, and 0 for others", o->ahead);
-	STAGE(o->ahead == 0 || o->window <= SIZE_MAX / 4096 / o->ahead,
-	      "ahead is %zu; that is more than memory", o->ahead);
+	STAGE(!ordered || fits_in_memory(o), "window is %zu, ahead %zu; that is more than memory",
+	      o->window, o->ahead);
 	STAGE(o->gap_after == 0 || o->kind == LEAT__MAP, "gap_after is %lld ns; it is for maps",
 	      (long long)o->gap_after);
 	STAGE(o->gap_after >= 0 && (ordered || o->gap_after == 0),

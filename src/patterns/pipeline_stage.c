@@ -81,7 +81,8 @@ static int recv_some(struct leat__stage_worker *w, struct leat__env *env, int64_
 	int64_t n;
 
 	if (!w->hand) {
-		n = leat_channel_recv(s->in->chan, env, deadline);
+		n = s->window ? leat_channel_recv_numbered(s->in->chan, env, &w->seq, deadline)
+			      : leat_channel_recv(s->in->chan, env, deadline);
 		if (n == 0 && !s->keys)
 			leat__count(&w->held);
 		return (int)n;
@@ -97,6 +98,7 @@ static int recv_some(struct leat__stage_worker *w, struct leat__env *env, int64_
 	}
 	memcpy(env, w->hand + w->first++ * size, size);
 	w->n--;
+	w->seq = w->received++;
 	return 0;
 }
 
@@ -129,6 +131,8 @@ int leat__stage_recv(struct leat__stage_worker *w, struct leat__env *env, int64_
 		if (s->keys)
 			leat__count(&w->held);
 		drop_held(w, env, leat__unsent_end(s->p, LEAT_ECLOSED));
+		if (s->window)
+			leat__window_put(w, w->seq, NULL);
 	}
 	if (r == 0 && env->queued_at != 0)
 		leat__times_add(&s->queue, leat_now() - env->queued_at, 1);
@@ -142,8 +146,10 @@ static int hand_on(struct leat__stage_worker *w, struct leat_flow_raw *out, stru
 	int r;
 
 	env->queued_at = timed ? leat_now() : 0;
-	r = leat_channel_send(out->chan, env, INT64_MIN);
-	if (r == -ETIMEDOUT) {
+	/* A try does not yield: behind one that hands on in order the others would wait. */
+	r = w->stage->window ? leat_channel_try_send(out->chan, env)
+			     : leat_channel_send(out->chan, env, INT64_MIN);
+	if (r == -EAGAIN || r == -ETIMEDOUT) {
 		leat__meter_enter(&w->meter, LEAT_STAGE_BLOCKED);
 		r = leat_channel_send(out->chan, env, LEAT_FOREVER);
 		leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
@@ -448,14 +454,13 @@ void leat__stage_leave(struct leat_stage *s)
 	leat__sink_over(s, false);
 }
 
-/* W1, in the order in which the items came, where that matters; *ret_seq: its number. */
+/* W1; *ret_seq: its number, or what has begun with its key. */
 static int take(struct leat__stage_worker *w, struct leat__env *env, uint64_t *ret_seq)
 {
 	struct leat_stage *s = w->stage;
-	bool ordered = s->window || s->keys;
 	int r;
 
-	if (ordered && leat_mutex_try_lock(&s->take_lock) < 0) {
+	if (s->keys && leat_mutex_try_lock(&s->take_lock) < 0) {
 		/* Who has the lock takes an item, or waits for one, as this one does. */
 		leat__meter_enter(&w->meter, LEAT_STAGE_STARVED);
 		leat_mutex_lock(&s->take_lock);
@@ -467,13 +472,12 @@ static int take(struct leat__stage_worker *w, struct leat__env *env, uint64_t *r
 		r = leat__stage_recv(w, env, LEAT_FOREVER);
 		atomic_fetch_sub(&s->waiting, 1);
 	}
+	*ret_seq = w->seq;
 	if (r == 0 && s->keys && !leat__is_left_out(env))
 		*ret_seq = leat__key_begin(s->keys, s->o.key(env->item), env);
-	else if (r == 0 && s->window)
-		*ret_seq = atomic_fetch_add(&s->taken, 1);
-	if (ordered)
+	if (s->keys)
 		leat_mutex_unlock(&s->take_lock);
-	if (r == 0 && s->window && s->o.gap_after > 0)
+	if (r == 0 && s->o.gap_after > 0)
 		leat__window_wake(s);
 	return r;
 }

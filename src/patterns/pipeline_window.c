@@ -1,18 +1,38 @@
 /*
  * Ordered stages: what is done waits for what came before it.
  *
- * The window has a slot for each of the next size items, by their number, which they get when they
- * are taken.  Who has done one puts what it has made into the slot, and goes on; whoever finds that
- * the next slot in order is full hands on from there, one task at a time.  A worker waits only
- * if its item's number is beyond the window.
+ * Items are numbered as they came (leat_channel_recv_numbered).  The window has a slot for each of
+ * those from the next in order on.  Who has done one puts what it has made into the slot, and goes
+ * on; whoever finds that the next slot in order is full hands on from there, one task at a time.
+ *
+ * A worker whose item is size or more behind the next waits after that, with nothing in its hands,
+ * before it takes another.  (With the item in its hands it would be needed by the others: then all
+ * wait for one that has been woken and does not run yet.)  So slots for size + workers are enough.
+ *
+ * turn is one word: the number of the next item, BUSY while a task hands on, WANTED while others
+ * wait for a change.  A slot is written by the worker of its item, and then by who is BUSY.
+ *
+ *	put	V1 with gaps: claim the slot; else the item is late
+ *		V2 it is next, and nobody BUSY: set BUSY; V5 without the slot
+ *		V3 fill the slot
+ *		V4 V2 again, from the slot; else who is BUSY hands it on, or will be
+ *	hand on	V5 send
+ *		V6 empty the slot; next + 1; unless the slot of that is full, clear BUSY
+ *		V7 it is full now: V5, if BUSY has been cleared by V2
+ *	wait	V8 under the lock: set WANTED; the change has come: done; else wait for moved
+ *	wake	V9 V6 has found WANTED: under the lock clear it, and wake all
+ *
+ * Nothing full is left: V3 fills the slot and V4 looks at turn, V6 changes turn and V7 looks at the
+ * slot; all four are sequentially consistent, so one of them sees the other.  No wake-up is lost:
+ * V8 and V6 change one word, so either V6 finds WANTED or V8 finds what V6 has changed.
  *
  * A flat function emits into its item's slot, which has place for ahead values.  When these are
- * full it waits for its turn: all before it have been handed on, and nobody else hands on.  Then it
- * hands on itself, first what is in the slot; so the first in order never waits for another, and
- * the window needs no more memory than it was made with.
+ * full it waits for its turn: all before it have been handed on, and nobody is BUSY.  Then it is,
+ * and hands on itself, first what is in the slot; so the first in order never waits for another,
+ * and the window needs no more memory than it was made with.
  *
- * With gap_after a watcher (one more task) puts a marker into the slot of the next item when that
- * has been the next for so long; when the item itself comes, its number has gone by: it is late.
+ * With gap_after a watcher (one more task) claims the slot of the next item when that has been the
+ * next for so long, and puts a marker there; when the item itself comes, it is late.
  */
 #include "patterns/pipeline.h"
 
@@ -23,26 +43,29 @@
 /* PLACE: a gap's marker, or an empty place, neither of which counts as an item. */
 enum state { EMPTY, MADE, NOTHING, PLACE };
 
+enum { BUSY = 1, WANTED = 2, STEP = 4 };
+
 struct slot {
-	int state;		/* (W) enum state */
-	size_t n;		/* (W) of a flat function: values */
-	struct leat__env env;	/* (W) with out_size bytes; of a flat function, ahead of them */
+	_Atomic int state;	/* enum state; what follows is read when it is not EMPTY */
+	_Atomic uint64_t claim;	/* with gaps: the number of the item that may claim it */
+	size_t n;		/* of a flat function: values */
+	struct leat__env env;	/* with out_size bytes; of a flat function, ahead of them */
 };
 
 struct leat__window {
 	leat_mutex lock;
-	leat_cond room;		/* next has gone on, or the pipeline is stopped */
-	leat_cond moved;	/* for the watcher: that, or an item has been taken */
-	size_t stride, bytes;	/* (c) */
-	uint64_t next;		/* (W) the number of the next in order */
-	uint64_t held;		/* (W) items in it, also the one that is being handed on */
-	bool handing_on;	/* (W) a task does */
-	char slots[] __attribute__((aligned(16))); /* (W) o.window of them */
+	leat_cond moved;	/* turn has changed, an item was taken, or the pipeline stopped */
+	size_t nslots, stride, bytes; /* (c) */
+	char apart[LEAT__APART];
+	_Atomic uint64_t turn;	/* next * STEP + BUSY + WANTED */
+	_Atomic uint64_t left;	/* (BUSY) items that were in a slot, and have left it */
+	char apart2[LEAT__APART];
+	char slots[] __attribute__((aligned(16)));
 };
 
 static struct slot *slot_of(struct leat_stage *s, uint64_t seq)
 {
-	return (struct slot *)(s->window->slots + seq % s->o.window * s->window->stride);
+	return (struct slot *)(s->window->slots + seq % s->window->nslots * s->window->stride);
 }
 
 static size_t env_size(const struct leat_stage *s)
@@ -59,15 +82,19 @@ int leat__window_create(struct leat_stage *s)
 {
 	size_t values = s->o.ahead > 0 ? s->o.ahead : 1;
 	size_t stride = sizeof(struct slot) + values * env_size(s);
-	size_t bytes = sizeof(struct leat__window) + s->o.window * stride;
-	struct leat__window *w = leat_alloc(bytes);
+	size_t nslots = s->o.window + (size_t)s->workers;
+	size_t bytes = sizeof(struct leat__window) + nslots * stride;
+	struct leat__window *win = leat_alloc(bytes);
 
-	if (!w)
+	if (!win)
 		return -ENOMEM;
-	memset(w, 0, bytes);
-	w->stride = stride;
-	w->bytes = bytes;
-	s->window = w;
+	memset(win, 0, bytes);
+	win->nslots = nslots;
+	win->stride = stride;
+	win->bytes = bytes;
+	s->window = win;
+	for (size_t i = 0; i < nslots; i++)
+		atomic_init(&slot_of(s, i)->claim, i);
 	return 0;
 }
 
@@ -77,208 +104,224 @@ void leat__window_free(struct leat_stage *s)
 		leat_free(s->window, s->window->bytes);
 }
 
-/* Under the lock, which is free meanwhile: what a flat function has put into its slot. */
+static bool is_full(struct slot *slot)
+{
+	return atomic_load(&slot->state) != EMPTY;
+}
+
+/* V9, also for what else is waited for. */
+void leat__window_wake(struct leat_stage *s)
+{
+	struct leat__window *win = s->window;
+
+	leat_mutex_lock(&win->lock);
+	atomic_fetch_and(&win->turn, ~(uint64_t)WANTED);
+	leat_cond_broadcast(&win->moved);
+	leat_mutex_unlock(&win->lock);
+}
+
+/* V2, V4, V7: whether it was the turn of seq; then this task is BUSY. */
+static bool try_turn(struct leat__window *win, uint64_t seq)
+{
+	uint64_t turn = atomic_load(&win->turn);
+
+	while (turn / STEP == seq && !(turn & BUSY))
+		if (atomic_compare_exchange_weak(&win->turn, &turn, turn | BUSY))
+			return true;
+	return false;
+}
+
+/* Of who is BUSY: what a flat function has put into its slot. */
 static void send_values(struct leat__stage_worker *w, struct slot *slot)
 {
 	struct leat_stage *s = w->stage;
-	LEAT__ENV(out);
 
-	for (size_t i = 0; i < slot->n; i++) {
-		memcpy(out, value_of(s, slot, i), sizeof(*out) + s->o.out_size);
-		leat_mutex_unlock(&s->window->lock);
-		(void)leat__stage_send(w, out);
-		leat_mutex_lock(&s->window->lock);
-	}
+	for (size_t i = 0; i < slot->n; i++)
+		(void)leat__stage_send(w, value_of(s, slot, i));
 	slot->n = 0;
 }
 
-/* Under the lock, which is free while an item is handed on. */
-static void hand_on(struct leat__stage_worker *w)
+/* V5.  env: the item, in the slot or not. */
+static void send_item(struct leat__stage_worker *w, struct slot *slot, enum state state,
+		      struct leat__env *env)
+{
+	enum leat__end end;
+
+	send_values(w, slot);
+	if (state == NOTHING)
+		return;
+	end = leat__stage_send(w, env);
+	if (state == MADE && env != &slot->env) {
+		leat__did(w, end, 1);
+	} else if (state == MADE) {
+		leat__count(&w->stage->window->left);
+		leat__count(&w->did.n[end]);
+	}
+}
+
+/* From V5 on, with item seq; BUSY is this task's. */
+static void hand_on(struct leat__stage_worker *w, uint64_t seq, struct slot *slot, enum state state,
+		    struct leat__env *env)
 {
 	struct leat_stage *s = w->stage;
-	struct leat__window *win = s->window;
-	struct slot *slot;
-	enum leat__end end;
-	enum state state;
-	LEAT__ENV(out);
+	uint64_t old;
+	bool next;
 
-	win->handing_on = true;
-	while ((slot = slot_of(s, win->next))->state != EMPTY) {
-		send_values(w, slot);
-		state = (enum state)slot->state;
-		memcpy(out, &slot->env, sizeof(*out) + s->o.out_size);
-		slot->state = EMPTY;
-		win->next++;
-		leat_cond_broadcast(&win->room);
-		if (s->o.gap_after > 0)
-			leat_cond_signal(&win->moved);
-		if (state == NOTHING)
-			continue;
-		leat_mutex_unlock(&win->lock);
-		end = leat__stage_send(w, out);
-		leat_mutex_lock(&win->lock);
-		if (state == MADE) {
-			win->held--;
-			leat__count(&w->did.n[end]);
-		}
+	for (;;) {
+		send_item(w, slot, state, env);
+		/* Relaxed: who fills it next has seen turn, which is changed after it. */
+		atomic_store_explicit(&slot->state, EMPTY, memory_order_relaxed);
+		slot = slot_of(s, ++seq);
+		next = is_full(slot);
+		old = atomic_fetch_add(&s->window->turn, next ? STEP : STEP - BUSY); /* V6 */
+		if (old & WANTED)
+			leat__window_wake(s);
+		if (!next && !(is_full(slot) && try_turn(s->window, seq))) /* V7 */
+			return;
+		state = (enum state)atomic_load_explicit(&slot->state, memory_order_relaxed);
+		env = &slot->env;
 	}
-	win->handing_on = false;
-	if (s->o.ahead > 0)
-		leat_cond_broadcast(&win->room); /* it may be the turn of one that waits */
 }
 
-static bool is_turn(const struct leat__window *win, uint64_t seq)
+/* The next is less than the window's size before item seq. */
+static bool has_room(struct leat_stage *s, uint64_t seq)
 {
-	return seq == win->next && !win->handing_on;
+	uint64_t next = atomic_load(&s->window->turn) / STEP;
+
+	return (int64_t)(seq - next) < (int64_t)s->o.window;
 }
 
-/* Under the lock: waits until the window has a place for seq, or has gone by; false: stopped. */
-static bool wait_for_room(struct leat__stage_worker *w, uint64_t seq)
+/* Item seq has place for one more value, or its turn, and keeps it; or the pipeline is stopped. */
+static bool may_emit(struct leat_stage *s, uint64_t seq)
+{
+	uint64_t turn = atomic_load(&s->window->turn);
+
+	return slot_of(s, seq)->n < s->o.ahead || (turn / STEP == seq && !(turn & BUSY)) ||
+	       leat__pipeline_how(s->p) >= LEAT__ENOUGH;
+}
+
+/* V8, until item seq may go on.  0, or -ECANCELED. */
+static int wait_until(struct leat__stage_worker *w, bool (*may)(struct leat_stage *s, uint64_t seq),
+		      uint64_t seq)
 {
 	struct leat_stage *s = w->stage;
 	struct leat__window *win = s->window;
 	int r = 0;
 
-	if ((int64_t)(seq - win->next) < (int64_t)s->o.window)
-		return true;
+	if (may(s, seq))
+		return 0;
 	leat__meter_enter(&w->meter, LEAT_STAGE_BLOCKED);
-	while (r == 0 && (int64_t)(seq - win->next) >= (int64_t)s->o.window &&
-	       leat__pipeline_how(s->p) < LEAT__ENOUGH)
-		r = leat_cond_wait(&win->room, &win->lock);
+	leat_mutex_lock(&win->lock);
+	atomic_fetch_or(&win->turn, WANTED);
+	while (r == 0 && !may(s, seq)) {
+		r = leat_cond_wait(&win->moved, &win->lock);
+		atomic_fetch_or(&win->turn, WANTED);
+	}
+	leat_mutex_unlock(&win->lock);
 	leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
-	return (int64_t)(seq - win->next) < (int64_t)s->o.window;
+	return r;
 }
 
-/* What has come too late, or after a stop. */
-static void drop(struct leat__stage_worker *w, struct leat__env *out, enum leat__end end)
+/* V1.  false: it is late. */
+static bool claim(struct leat_stage *s, uint64_t seq)
 {
-	leat__flow_drop(w->stage->out, &w->ends, out, end);
-	leat__did(w, end, 1);
+	uint64_t mine = seq, next = seq + s->window->nslots;
+
+	return s->o.gap_after == 0 ||
+	       atomic_compare_exchange_strong(&slot_of(s, seq)->claim, &mine, next);
+}
+
+/* V2 to V4.  The slot is this task's. */
+static void fill(struct leat__stage_worker *w, uint64_t seq, enum state state,
+		 struct leat__env *env)
+{
+	struct leat_stage *s = w->stage;
+	struct slot *slot = slot_of(s, seq);
+
+	if (try_turn(s->window, seq)) {
+		hand_on(w, seq, slot, state, env);
+		return;
+	}
+	if (env)
+		memcpy(&slot->env, env, sizeof(*env) + s->o.out_size);
+	if (state == MADE) {
+		leat__add(&w->held, (uint64_t)-1);
+		leat__count(&w->put);
+	}
+	atomic_store(&slot->state, state);
+	if (try_turn(s->window, seq))
+		hand_on(w, seq, slot, state, &slot->env);
 }
 
 void leat__window_put(struct leat__stage_worker *w, uint64_t seq, struct leat__env *out)
 {
+	enum state state = !out ? NOTHING : leat__is_left_out(out) ? PLACE : MADE;
 	struct leat_stage *s = w->stage;
-	struct leat__window *win = s->window;
-	struct slot *slot;
-	bool room, late;
 
-	leat_mutex_lock(&win->lock);
-	room = wait_for_room(w, seq);
-	late = (int64_t)(seq - win->next) < 0;
-	if (!room || late) {
-		leat_mutex_unlock(&win->lock);
-		if (out && !leat__is_left_out(out))
-			drop(w, out, late ? LEAT__END_LATE : leat__stopped_end(s->p));
-		return;
+	if (claim(s, seq)) {
+		fill(w, seq, state, out);
+	} else if (state == MADE) {
+		leat__flow_drop(s->out, &w->ends, out, LEAT__END_LATE);
+		leat__did(w, LEAT__END_LATE, 1);
 	}
-	slot = slot_of(s, seq);
-	/* The marker is there, and has not been handed on yet. */
-	if (slot->state != EMPTY) {
-		leat_mutex_unlock(&win->lock);
-		if (out && !leat__is_left_out(out))
-			drop(w, out, LEAT__END_LATE);
-		return;
-	}
-	slot->state = !out ? NOTHING : leat__is_left_out(out) ? PLACE : MADE;
-	if (out)
-		memcpy(&slot->env, out, sizeof(*out) + s->o.out_size);
-	if (slot->state == MADE) {
-		leat__add(&w->held, (uint64_t)-1);
-		win->held++;
-	}
-	if (!win->handing_on)
-		hand_on(w);
-	leat_mutex_unlock(&win->lock);
+	/* Cancelled, it takes no more: so the slots are enough. */
+	(void)wait_until(w, has_room, seq);
 }
 
-/* Under the lock: whether item seq has place for one more value, or its turn. */
-static bool may_emit(struct leat_stage *s, uint64_t seq)
-{
-	struct leat__window *win = s->window;
-
-	return is_turn(win, seq) || ((int64_t)(seq - win->next) < (int64_t)s->o.window &&
-				     slot_of(s, seq)->n < s->o.ahead);
-}
-
-/* Under the lock, which is free meanwhile: it is the turn of the item that emits. */
+/* It is the turn of the item that emits.  None waits for the end of that: its slot is not full. */
 static int emit_now(struct leat__stage_worker *w, struct slot *slot, struct leat__env *out)
 {
-	struct leat__window *win = w->stage->window;
 	int r;
 
-	win->handing_on = true;
 	send_values(w, slot);
-	leat_mutex_unlock(&win->lock);
 	r = leat__stage_try_hand_on(w, out);
-	leat_mutex_lock(&win->lock);
-	win->handing_on = false;
+	atomic_fetch_sub(&w->stage->window->turn, BUSY);
 	return r;
 }
 
 int leat__window_emit(struct leat__stage_worker *w, uint64_t seq, struct leat__env *out)
 {
 	struct leat_stage *s = w->stage;
-	struct leat__window *win = s->window;
 	struct slot *slot = slot_of(s, seq);
-	bool waits;
-	int r = 0;
+	int r = wait_until(w, may_emit, seq);
 
-	leat_mutex_lock(&win->lock);
-	waits = !may_emit(s, seq);
-	if (waits)
-		leat__meter_enter(&w->meter, LEAT_STAGE_BLOCKED);
-	while (r == 0 && !may_emit(s, seq) && leat__pipeline_how(s->p) < LEAT__ENOUGH)
-		r = leat_cond_wait(&win->room, &win->lock);
-	if (waits)
-		leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
-	if (r < 0 || !may_emit(s, seq))
-		r = r < 0 ? r : LEAT_ECLOSED;
-	else if (is_turn(win, seq))
-		r = emit_now(w, slot, out);
-	else
-		memcpy(value_of(s, slot, slot->n++), out, sizeof(*out) + s->o.out_size);
-	leat_mutex_unlock(&win->lock);
-	return r;
+	if (r < 0)
+		return r;
+	if (try_turn(s->window, seq))
+		return emit_now(w, slot, out);
+	if (slot->n == s->o.ahead)
+		return LEAT_ECLOSED;
+	memcpy(value_of(s, slot, slot->n++), out, sizeof(*out) + s->o.out_size);
+	return 0;
 }
 
-void leat__window_wake(struct leat_stage *s)
-{
-	leat_mutex_lock(&s->window->lock);
-	leat_cond_broadcast(&s->window->room);
-	leat_cond_broadcast(&s->window->moved);
-	leat_mutex_unlock(&s->window->lock);
-}
-
-/* Under the lock: the next item has been waited for long enough. */
-static void put_gap(struct leat__stage_worker *w)
+/* The next item has been waited for long enough. */
+static void put_gap(struct leat__stage_worker *w, uint64_t seq)
 {
 	struct leat_stage *s = w->stage;
-	struct leat__window *win = s->window;
-	struct slot *slot = slot_of(s, win->next);
+	LEAT__ENV(out);
 
-	if (slot->state != EMPTY)
+	if (!claim(s, seq))
 		return;
-	slot->state = PLACE;
-	slot->env = (struct leat__env){ .token = NULL };
-	memset(slot->env.item, 0, s->o.out_size);
-	s->o.gap(slot->env.item);
-	if (!win->handing_on)
-		hand_on(w);
+	*out = (struct leat__env){ .token = NULL };
+	memset(out->item, 0, s->o.out_size);
+	s->o.gap(out->item);
+	fill(w, seq, PLACE, out);
 }
 
 static void watch(struct leat__stage_worker *w)
 {
 	struct leat_stage *s = w->stage;
 	struct leat__window *win = s->window;
+	uint64_t head, taken;
 	int64_t deadline;
-	uint64_t head;
 	int r = 0;
 
 	leat_mutex_lock(&win->lock);
 	while (r != -ECANCELED && leat__pipeline_how(s->p) < LEAT__ENOUGH) {
-		head = win->next;
-		if (head == atomic_load(&s->taken)) {
+		head = atomic_fetch_or(&win->turn, WANTED) / STEP; /* V8 */
+		leat_channel_totals(s->in->chan, NULL, &taken);
+		if (head == taken) {
 			if (atomic_load(&s->alive) == 1)
 				break;
 			r = leat_cond_wait(&win->moved, &win->lock);
@@ -287,9 +330,12 @@ static void watch(struct leat__stage_worker *w)
 		deadline = leat_in(s->o.gap_after);
 		do
 			r = leat_cond_wait_until(&win->moved, &win->lock, deadline);
-		while (r == 0 && win->next == head);
-		if (r == -ETIMEDOUT && win->next == head)
-			put_gap(w);
+		while (r == 0 && atomic_fetch_or(&win->turn, WANTED) / STEP == head);
+		if (r != -ETIMEDOUT)
+			continue;
+		leat_mutex_unlock(&win->lock);
+		put_gap(w, head);
+		leat_mutex_lock(&win->lock);
 	}
 	leat_mutex_unlock(&win->lock);
 }
@@ -314,11 +360,13 @@ int leat__window_start(struct leat_stage *s)
 
 uint64_t leat__window_held(struct leat_stage *s)
 {
-	uint64_t n;
+	/* Acquire: pairs with leat__count.  What has left it has been counted in before that. */
+	uint64_t n = -atomic_load_explicit(&s->window->left, memory_order_acquire);
 
-	leat_mutex_lock(&s->window->lock);
-	n = s->window->held;
-	leat_mutex_unlock(&s->window->lock);
+	leat_mutex_lock(&s->lock);
+	for (struct leat__stage_worker *w = s->all; w; w = w->next)
+		n += atomic_load_explicit(&w->put, memory_order_acquire);
+	leat_mutex_unlock(&s->lock);
 	return n;
 }
 
@@ -326,7 +374,7 @@ void leat__window_drain(struct leat_stage *s)
 {
 	enum leat__end end = leat__stopped_end(s->p);
 
-	for (size_t i = 0; i < s->o.window; i++) {
+	for (size_t i = 0; i < s->window->nslots; i++) {
 		struct slot *slot = slot_of(s, i);
 
 		for (size_t k = 0; k < slot->n; k++)
@@ -335,8 +383,8 @@ void leat__window_drain(struct leat_stage *s)
 		if (slot->state == MADE || slot->state == PLACE)
 			leat__flow_drop(s->out, &s->p->rest, &slot->env, end);
 		if (slot->state == MADE) {
+			leat__count(&s->window->left);
 			leat__count(&s->rest.n[end]);
-			s->window->held--;
 		}
 		slot->state = EMPTY;
 	}

@@ -1337,6 +1337,7 @@ TEST_WITH(bad_options_of_a_stage, .log = log_line)
 	refused_stage("workers is 2", MAP_OF(SERIAL("it"), .workers = 2));
 	refused_stage("window is 0", MAP_OF(ORDERED("it", 2, 0)));
 	refused_stage("window is 2", MAP_OF(SERIAL("it"), .window = 2));
+	refused_stage("that is more than memory", MAP_OF(ORDERED("it", 2, SIZE_MAX / 64)));
 	refused_stage("gap_after is 1", MAP_OF(SERIAL("it"), .gap_after = 1));
 	refused_stage("ahead is 2; it must be > 0 for a flat", MAP_OF(ORDERED("it", 2, 2), .ahead = 2));
 	refused_stage("ahead is 0; it must be > 0 for a flat",
