@@ -3,6 +3,7 @@
 #define TEST_FLOWS_H
 
 #include "../patterns/patterns.h"
+#include "../patterns/range.h"
 
 #include <leat/leat.h>
 
@@ -10,19 +11,6 @@
 #define PARALLEL(n) .mode = LEAT_STAGE_PARALLEL, .workers = (n), .on_error = LEAT_ERROR_STOP
 #define ORDERED(n, window_)                                                   \
 	.mode = LEAT_STAGE_ORDERED, .workers = (n), .window = (window_), .on_error = LEAT_ERROR_STOP
-
-struct range {
-	int next, end;
-};
-
-/* next, next + 1, ..., end - 1 */
-static inline int count(struct range *range, int *ret_n)
-{
-	if (range->next == range->end)
-		return LEAT_ECLOSED;
-	*ret_n = range->next++;
-	return 0;
-}
 
 enum { NOTES = 1100 };	/* on a task's stack, which is small */
 

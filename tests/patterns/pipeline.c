@@ -2,22 +2,11 @@
 #include <limits.h>
 
 #include "patterns.h"
+#include "range.h"
 
 #include <leat/leat.h>
 
 enum { N = 200 };
-
-struct range {
-	int next, end;
-};
-
-static int count(struct range *range, int *ret_n)
-{
-	if (range->next == range->end)
-		return LEAT_ECLOSED;
-	*ret_n = range->next++;
-	return 0;
-}
 
 struct log {
 	leat_mutex lock;

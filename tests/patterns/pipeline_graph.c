@@ -1,21 +1,10 @@
 /* The shapes of pipelines: what would never end, or is not joined, is refused and named. */
 #include "patterns.h"
+#include "range.h"
 
 #include <leat/leat.h>
 
 enum { N = 100, WIDE = 30 };
-
-struct range {
-	int next, end;
-};
-
-static int count(struct range *range, int *ret_n)
-{
-	if (range->next == range->end)
-		return LEAT_ECLOSED;
-	*ret_n = range->next++;
-	return 0;
-}
 
 static int pass(int *n, int *ret_n)
 {

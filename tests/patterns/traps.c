@@ -3,6 +3,7 @@
  * have it.  In simulation, so that a trap is found and not waited for.
  */
 #include "patterns.h"
+#include "range.h"
 
 #include <leat/leat.h>
 
@@ -121,18 +122,6 @@ TEST_PLAIN(the_204th_send_hangs)
 {
 	CHECK_EQ(simulate(send_203), 0);
 	CHECK_EQ(simulate(send_204), -EDEADLK);
-}
-
-struct range {
-	int next, end;
-};
-
-static int count(struct range *range, int *ret_n)
-{
-	if (range->next == range->end)
-		return LEAT_ECLOSED;
-	*ret_n = range->next++;
-	return 0;
 }
 
 struct sum {
