@@ -1,13 +1,12 @@
 /* An echo server: a plain epoll loop in one thread, level-triggered, without timers or tasks. */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../lib/listener.h"
 #include "server.h"
 
 enum { EVENTS = 128 };
@@ -16,21 +15,6 @@ static void die(const char *what)
 {
 	perror(what);
 	exit(1);
-}
-
-static int open_listener(void)
-{
-	struct sockaddr_in in = { .sin_family = AF_INET,
-				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t size = sizeof(in);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), one = 1;
-
-	if (fd < 0 || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0 ||
-	    bind(fd, (struct sockaddr *)&in, sizeof(in)) < 0 || listen(fd, 65535) < 0 ||
-	    getsockname(fd, (struct sockaddr *)&in, &size) < 0)
-		die("listen");
-	echo_announce(ntohs(in.sin_port));
-	return fd;
 }
 
 static void add(int epoll, int fd)
@@ -66,10 +50,13 @@ static void echo(int fd)
 int main(void)
 {
 	struct epoll_event events[EVENTS];
-	int epoll = epoll_create1(0), listener, n;
+	int epoll = epoll_create1(0), listener, port, n;
 
 	echo_limits();
-	listener = open_listener();
+	listener = listener_open(&port);
+	if (listener < 0)
+		die("listen");
+	echo_announce(port);
 	add(epoll, listener);
 	while ((n = epoll_wait(epoll, events, EVENTS, -1)) >= 0 || errno == EINTR)
 		for (int i = 0; i < n; i++) {

@@ -1,7 +1,5 @@
 /* Answers each HTTP request alike, as fast as it can: a plain epoll loop in one thread. */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +9,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "../lib/listener.h"
+
 enum { EVENTS = 128, BUFFER = 64 * 1024 };
 
 static char answer[BUFFER];
@@ -19,22 +19,6 @@ static void die(const char *what)
 {
 	perror(what);
 	exit(1);
-}
-
-static int open_listener(void)
-{
-	struct sockaddr_in in = { .sin_family = AF_INET,
-				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t size = sizeof(in);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), one = 1;
-
-	if (fd < 0 || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0 ||
-	    bind(fd, (struct sockaddr *)&in, sizeof(in)) < 0 || listen(fd, 65535) < 0 ||
-	    getsockname(fd, (struct sockaddr *)&in, &size) < 0)
-		die("listen");
-	printf("%d\n", ntohs(in.sin_port));
-	fflush(stdout);
-	return fd;
 }
 
 static void accept_all(int epoll, int listener)
@@ -71,10 +55,12 @@ static void serve(int fd)
 int main(int argc, char **argv)
 {
 	size_t body = argc > 1 ? strtoul(argv[1], NULL, 10) : 100;
-	int epoll = epoll_create1(0), listener = open_listener(), n;
+	int port, epoll = epoll_create1(0), listener = listener_open(&port), n;
 	struct epoll_event event = { .events = EPOLLIN, .data.fd = listener }, events[EVENTS];
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (listener < 0)
+		die("listen");
 	n = snprintf(answer, sizeof(answer),
 		     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
 		     body);
@@ -83,6 +69,8 @@ int main(int argc, char **argv)
 	memset(answer + n, 'x', body);
 	if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event) < 0)
 		die("epoll");
+	printf("%d\n", port);
+	fflush(stdout);
 	for (;;) {
 		n = epoll_wait(epoll, events, EVENTS, -1);
 		for (int i = 0; i < n; i++) {
