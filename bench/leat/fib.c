@@ -60,21 +60,9 @@ static void fib_by_fork(struct bench *b)
 	report_fib(b, n, sum);
 }
 
-/* A task that never blocks; compared with the row "plain". */
-static void compute(struct bench *b)
-{
-	int64_t n = bench_fib_n(b), sum;
-
-	bench_start(b);
-	sum = bench_fib(n);
-	bench_stop(b);
-	bench_check(b, "fib is positive", sum > 0, true);
-	bench_report(b, 1);
-}
-
 const struct bench_row fib_rows[] = {
 	{ .name = "fib-group", .unit = "ns", .size = 35, .run = fib_by_group },
 	{ .name = "fib-fork", .unit = "ns", .size = 35, .run = fib_by_fork },
-	{ .name = "compute", .unit = "ms", .size = 40, .run = compute },
+	{ .name = "compute", .unit = "ms", .size = 40, .run = bench_compute },
 	{ 0 },
 };

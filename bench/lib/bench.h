@@ -65,6 +65,9 @@ int64_t bench_memory(void);
 /* What every program shares, so that the work is the same. */
 int64_t bench_fib(int64_t n);		/* by recursion */
 int64_t bench_fib_n(struct bench *b);	/* n for the row's scale */
+
+/* A row: that and no more, in a task that never blocks ("compute") or in none ("plain"). */
+void bench_compute(struct bench *b);
 int64_t bench_leaves(struct bench *b);	/* the greatest power of ten up to size */
 int64_t bench_prime(int64_t n);		/* the n-th; 2 is the first */
 int64_t bench_delay_ms(int64_t i);	/* of timer i: 1 to 1,000 */

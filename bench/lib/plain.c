@@ -47,18 +47,6 @@ static void pages(struct bench *b)
 	munmap(memory, length);
 }
 
-/* The same work as the row "compute", which does it in a task. */
-static void plain(struct bench *b)
-{
-	int64_t n = bench_fib_n(b), sum;
-
-	bench_start(b);
-	sum = bench_fib(n);
-	bench_stop(b);
-	bench_check(b, "fib is positive", sum > 0, true);
-	bench_report(b, 1);
-}
-
 extern char **environ;
 
 /* The same work as the row "process". */
@@ -87,6 +75,6 @@ const struct bench_row bench_plain_rows[] = {
 	  .run = pages },
 	{ .name = "posix-spawn", .unit = "ns", .size = 2000, .plain = true,
 	  .run = posix_spawn_loop },
-	{ .name = "plain", .unit = "ms", .size = 40, .plain = true, .run = plain },
+	{ .name = "plain", .unit = "ms", .size = 40, .plain = true, .run = bench_compute },
 	{ 0 },
 };
