@@ -27,6 +27,8 @@ static int check_order(const leat_pool_options *o)
 	BAD((!submitted && !keyed) || o->overflow != LEAT_OVERFLOW_CALLER_RUNS,
 	    "overflow is LEAT_OVERFLOW_CALLER_RUNS, but order is LEAT_POOL_%s: it would overtake",
 	    submitted ? "AS_SUBMITTED" : "PER_KEY");
+	BAD((!submitted && !keyed) || o->prefetch <= 1, "prefetch is %d, but order is LEAT_POOL_%s",
+	    o->prefetch, submitted ? "AS_SUBMITTED" : "PER_KEY");
 	BAD(!keyed || o->key, "key is not given; order is LEAT_POOL_PER_KEY");
 	BAD(keyed || !o->key, "key is given, but order is not LEAT_POOL_PER_KEY");
 	return 0;
@@ -49,6 +51,8 @@ static int check_options(const leat_pool_options *o)
 	    "on_error is %d; give LEAT_ERROR_STOP or LEAT_ERROR_COUNT", (int)o->on_error);
 	BAD(o->priorities >= 0 && o->priorities <= LEAT_POOL_PRIORITIES,
 	    "priorities is %d; it must be 0 to %d", o->priorities, LEAT_POOL_PRIORITIES);
+	BAD(o->prefetch >= 0 && o->prefetch <= LEAT_POOL_PREFETCH_MAX,
+	    "prefetch is %d; it must be 0 to %d", o->prefetch, LEAT_POOL_PREFETCH_MAX);
 	BAD(!o->state || (o->init && o->fini), "init or fini is NULL, but there is a state");
 	BAD(!o->state || o->overflow != LEAT_OVERFLOW_CALLER_RUNS,
 	    "overflow is LEAT_OVERFLOW_CALLER_RUNS, but callers have no state");
@@ -84,7 +88,7 @@ static int make_parts(struct leat_pool *pool)
 	const leat_pool_options *o = &pool->o;
 
 	for (int i = 0; i < (o->priorities > 0 ? o->priorities : 1); i++) {
-		pool->queue[i] = leat_channel_create(leat__pool_item_size(pool), o->queue, NULL,
+		pool->queue[i] = leat_channel_create(pool->item_size, o->queue, NULL,
 						     o->name ? o->name : "pool");
 		if (!pool->queue[i])
 			return -ENOMEM;
@@ -97,11 +101,22 @@ static int make_parts(struct leat_pool *pool)
 		return leat__pool_window_create(pool);
 	if (o->order == LEAT_POOL_PER_KEY) {
 		/* As many keys as workers are in it at most. */
-		pool->keys = leat__keys_create(leat__pool_item_size(pool), (size_t)o->workers);
+		pool->keys = leat__keys_create(pool->item_size, (size_t)o->workers);
 		if (!pool->keys)
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+static void set_sizes(struct leat_pool *pool)
+{
+	size_t job = pool->o.job_size;
+
+	pool->stamp_at = LEAT__IS_BARE ? job : (job + 7) & ~(size_t)7;
+	pool->item_size = pool->stamp_at + (LEAT__IS_BARE ? 0 : sizeof(uint64_t));
+	/* Side by side in a hand, each is aligned as any job may have to be. */
+	if (pool->o.prefetch > 1)
+		pool->item_size = (pool->item_size + 15) & ~(size_t)15;
 }
 
 int leat_pool_create(leat_pool_raw **ret_pool, const leat_pool_options *options)
@@ -125,7 +140,11 @@ int leat_pool_create(leat_pool_raw **ret_pool, const leat_pool_options *options)
 		pool->o.state = pool->state;
 	}
 	pool->workers = options->workers;
-	pool->stamp_at = LEAT__IS_BARE ? options->job_size : (options->job_size + 7) & ~(size_t)7;
+	if (options->prefetch < 1)
+		pool->o.prefetch = 1;
+	set_sizes(pool);
+	/* Without stamps nobody finds out whether jobs are quick. */
+	atomic_init(&pool->hand_max, LEAT__IS_BARE ? pool->o.prefetch : 1);
 	atomic_init(&pool->stamp_stride, LEAT__SAMPLE_ONE_IN - 1);
 	pool->began = leat_now();
 	pool->caller.shared = true;

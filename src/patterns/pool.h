@@ -8,7 +8,8 @@
  *		   idle list, running + 1, starting; unlock; spawn its task
  *	task	T1 the worker's state is made, at its first job
  *		T2 receive; it was starting: lock; it is not any more; unlock; look into the
- *		   channels: there is more: S2; work; hand on
+ *		   channels: there is more: S2; work; hand on.  With prefetch: receive some, work
+ *		   on each, hand on what is out; all of that is done before T3
  *		T3 nothing there, or too many: lock; running - 1, into the idle list; unlock
  *		T4 look into the channels once more: jobs are there: S2, for itself
  * One worker starts at a time: short jobs are done by few, however many there may be.
@@ -29,13 +30,24 @@
 #include "patterns/stats.h"
 
 /* An item of a queue: a job, and behind it, at job_size rounded up, a stamp. */
-enum { DEPTH_MAX = 8, LEAT__POOL_ITEM_MAX = LEAT_POOL_JOB_MAX + 8 };
+enum { DEPTH_MAX = 8, LEAT__POOL_ITEM_MAX = LEAT_POOL_JOB_MAX + 16 };
 
 /* A part of the ledger.  Read by anybody; written by one task at a time, unless it is shared. */
 struct leat__counts {
 	_Atomic uint64_t out, failed, cancelled, unwanted;
-	_Atomic uint64_t held;	/* in flight here; a worker does these one in the other */
+	_Atomic uint64_t held;	/* in flight here: in a worker's hand, or one in the other */
 	bool shared;		/* (c) */
+};
+
+/*
+ * Prefetch: jobs that a worker has taken together.  Those from begun on wait, the one before it is
+ * at work.  Those from first up to that are out, but still held in the worker's counts, and their
+ * results are here; those before first are done with.
+ */
+struct leat__hand {
+	char *items, *results;	/* (c) room for prefetch of each, behind the worker's state */
+	int taken, begun, first; /* (o) */
+	int queue;		/* (o) the one that they come from */
 };
 
 struct leat__pool_worker {
@@ -48,6 +60,7 @@ struct leat__pool_worker {
 	bool has_state;		/* (o) */
 	bool starting;		/* (o) has not taken a job yet */
 	struct leat__counts counts;
+	struct leat__hand hand;
 	struct leat__meter meter; /* written by the task, or with no task under L */
 	char state[] __attribute__((aligned(16))); /* (o) a copy of options.state */
 };
@@ -64,10 +77,11 @@ struct leat_pool {
 	struct leat__counts gone; /* (L) of workers that are no more */
 	leat_stage_stats gone_times; /* (L) of the same: their time */
 	struct leat__times service, queueing; /* how long jobs take, and waited */
-	size_t stamp_at;	/* (c) in an item */
+	size_t item_size, stamp_at; /* (c) the latter in an item */
 	/* (a) without a lock: a race makes a stamp too many or too few */
 	_Atomic uint32_t stamps, stamp_skip; /* given so far; jobs without one, still to come */
 	_Atomic uint32_t stamp_stride; /* jobs without one between two that have one */
+	_Atomic int hand_max;	/* jobs that a worker may take at once, as quick as they are */
 	int64_t began;		/* (c) */
 	_Atomic int running;	/* (L, a) records with a task */
 	_Atomic int limit;	/* (L, a) 0: paused */
@@ -106,6 +120,8 @@ struct leat__pool_worker *leat__pool_self(struct leat_pool *pool);
 bool leat__pool_has_jobs(struct leat_pool *pool);
 /* Under the lock. */
 struct leat__pool_worker *leat__pool_worker_new(struct leat_pool *pool);
+/* Ends the state of w and frees it; nobody knows of it any more. */
+void leat__pool_worker_free(struct leat_pool *pool, struct leat__pool_worker *w);
 void leat__pool_update_open(struct leat_pool *pool);
 /* Closes the results when everything is done: after each end of a worker, and the close. */
 void leat__pool_look_for_end(struct leat_pool *pool);
@@ -120,6 +136,14 @@ void leat__pool_do_jobs(struct leat_pool *pool, struct leat__pool_worker *w);
 bool leat__pool_take_and_do(struct leat_pool *pool, struct leat__pool_worker *w);
 /* Does a job that has been taken, an item. */
 void leat__pool_do(struct leat_pool *pool, struct leat__pool_worker *w, char *item, uint64_t seq);
+/* Does the next job that w has in hand, inside another that waits; there is one. */
+void leat__pool_do_next(struct leat_pool *pool, struct leat__pool_worker *w);
+/* Hands on what is out of w's hand, since the job at work waits or fails.  May block. */
+void leat__pool_hand_on_early(struct leat_pool *pool, struct leat__pool_worker *w);
+static inline int leat__pool_in_hand(const struct leat__pool_worker *w)
+{
+	return w->hand.taken - w->hand.begun;
+}
 
 /* It is busy from now on, if it was not. */
 static inline void leat__pool_busy(struct leat__pool_worker *w)
@@ -138,8 +162,6 @@ static inline enum leat_stage_state leat__pool_idle_state(struct leat_pool *pool
 /* pool_trim.c */
 /* Under the lock: w is idle from now on, and goes if it stays so. */
 void leat__pool_trim_later(struct leat_pool *pool, struct leat__pool_worker *w);
-/* Ends the state of w and frees it; nobody knows of it any more. */
-void leat__pool_worker_free(struct leat_pool *pool, struct leat__pool_worker *w);
 /* Adds part to sum. */
 void leat__counts_add(struct leat__counts *sum, struct leat__counts *part);
 
@@ -215,11 +237,6 @@ static inline uint64_t leat__pool_stamp_of(const struct leat_pool *pool, const c
 	return stamp;
 }
 
-static inline size_t leat__pool_item_size(const struct leat_pool *pool)
-{
-	return pool->stamp_at + (LEAT__IS_BARE ? 0 : sizeof(uint64_t));
-}
-
 /* Makes an item of a job. */
 static inline void leat__pool_wrap(struct leat_pool *pool, char *item, const void *job)
 {
@@ -239,10 +256,11 @@ static inline void leat__pool_wrap(struct leat_pool *pool, char *item, const voi
 	__builtin_memcpy(item + pool->stamp_at, &stamp, sizeof(stamp));
 }
 
-/* Jobs that w does one in the other. */
+/* Jobs that w does one in the other; what is out has been handed on. */
 static inline uint64_t leat__pool_depth(struct leat__pool_worker *w)
 {
-	return atomic_load_explicit(&w->counts.held, memory_order_relaxed);
+	return atomic_load_explicit(&w->counts.held, memory_order_relaxed) -
+	       (uint64_t)leat__pool_in_hand(w);
 }
 
 static inline int leat__pool_error(struct leat_pool *pool)

@@ -22,6 +22,7 @@ static int push_by_worker(struct leat_pool *pool, struct leat__pool_worker *w, l
 {
 	int r;
 
+	leat__pool_hand_on_early(pool, w);
 	while ((r = leat_channel_try_send(queue, item)) == -EAGAIN)
 		if (leat__pool_depth(w) >= DEPTH_MAX || !leat__pool_take_and_do(pool, w))
 			return leat_channel_send(queue, item, deadline);
@@ -140,7 +141,7 @@ int leat_pool_push(leat_pool_raw *pool, const void *job, int priority)
 static int64_t push_some(struct leat_pool *pool, const char *jobs, size_t n)
 {
 	char items[2 * LEAT__POOL_ITEM_MAX] __attribute__((aligned(16)));
-	size_t size = leat__pool_item_size(pool), most = sizeof(items) / size;
+	size_t size = pool->item_size, most = sizeof(items) / size;
 	size_t room = pool->o.queue - leat_channel_len(pool->queue[0]);
 	int64_t r;
 
@@ -178,9 +179,10 @@ int64_t leat_pool_push_n(leat_pool_raw *pool, const void *jobs, size_t n)
 	return done > 0 ? (int64_t)done : r;
 }
 
-/* A receive from chan, or a job meanwhile. */
-static int recv_or_help(struct leat_pool *pool, struct leat__pool_worker *w, leat_channel *chan,
-			void *elem, int64_t deadline)
+/* A receive from chan, or a job meanwhile.  Its frame is not that of leat_pool_wait_recv, too. */
+static __attribute__((noinline)) int recv_or_help(struct leat_pool *pool,
+						  struct leat__pool_worker *w, leat_channel *chan,
+						  void *elem, int64_t deadline)
 {
 	char job[LEAT__POOL_ITEM_MAX] __attribute__((aligned(16)));
 	leat_case cases[LEAT_POOL_PRIORITIES + 2];
@@ -208,10 +210,17 @@ int leat_pool_wait_recv(leat_pool_raw *pool, leat_channel *chan, void *elem, int
 
 	check(__func__, pool, elem, 0);
 	w = leat__pool_self(pool);
-	while (w && leat__pool_depth(w) < DEPTH_MAX) {
+	if (w)
+		leat__pool_hand_on_early(pool, w);
+	while (w && (leat__pool_in_hand(w) > 0 || leat__pool_depth(w) < DEPTH_MAX)) {
 		r = leat_channel_try_recv(chan, elem);
 		if (r != -EAGAIN)
 			return r;
+		/* Nobody else can do those, however deep this is. */
+		if (leat__pool_in_hand(w) > 0) {
+			leat__pool_do_next(pool, w);
+			continue;
+		}
 		if (!pool->window && !pool->keys) {
 			r = recv_or_help(pool, w, chan, elem, deadline);
 			if (r != -EAGAIN)

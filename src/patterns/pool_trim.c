@@ -13,13 +13,6 @@ void leat__counts_add(struct leat__counts *sum, struct leat__counts *part)
 	sum->held += atomic_load_explicit(&part->held, memory_order_acquire);
 }
 
-void leat__pool_worker_free(struct leat_pool *pool, struct leat__pool_worker *w)
-{
-	if (w->has_state && pool->o.state)
-		pool->o.fini(w->state);
-	leat_free(w, sizeof(*w) + pool->o.state_size);
-}
-
 /* Under the lock: out of the list of all. */
 static void forget(struct leat_pool *pool, struct leat__pool_worker *w)
 {

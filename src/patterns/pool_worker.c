@@ -5,18 +5,36 @@
 
 #include <leat/extend.h>
 
+/* The state, and what a hand needs, one behind the other. */
+static size_t size_of(const struct leat_pool *pool)
+{
+	size_t prefetch = pool->o.prefetch > 1 ? (size_t)pool->o.prefetch : 0;
+
+	return sizeof(struct leat__pool_worker) + ((pool->o.state_size + 15) & ~(size_t)15) +
+	       prefetch * (pool->item_size + pool->o.result_size);
+}
+
 struct leat__pool_worker *leat__pool_worker_new(struct leat_pool *pool)
 {
-	struct leat__pool_worker *w = leat_alloc(sizeof(*w) + pool->o.state_size);
+	struct leat__pool_worker *w = leat_alloc(size_of(pool));
 
 	if (!w)
 		return NULL;
 	memset(w, 0, sizeof(*w));
 	w->pool = pool;
+	w->hand.items = w->state + ((pool->o.state_size + 15) & ~(size_t)15);
+	w->hand.results = w->hand.items + (size_t)pool->o.prefetch * pool->item_size;
 	w->index = pool->next_index++;
 	w->next = pool->all;
 	pool->all = w;
 	return w;
+}
+
+void leat__pool_worker_free(struct leat_pool *pool, struct leat__pool_worker *w)
+{
+	if (w->has_state && pool->o.state)
+		pool->o.fini(w->state);
+	leat_free(w, size_of(pool));
 }
 
 void leat__pool_update_open(struct leat_pool *pool)

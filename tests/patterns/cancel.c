@@ -20,6 +20,7 @@ struct fixture {
 	int next;
 	enum leat_pool_order order;
 	enum leat_overflow overflow;
+	int prefetch;
 	const leat_stage_options *stage;
 	bool batch, flat, ordered, letters;
 	int kind;		/* of fan */
@@ -158,6 +159,7 @@ static int pool_scenario(struct fixture *f)
 			      .order = f->order, .window = ordered ? 2 : 0,
 			      .key = f->order == LEAT_POOL_PER_KEY ?
 				      LEAT_POOL_KEY(struct box, box_key) : NULL,
+			      .prefetch = f->prefetch,
 			      .drop = LEAT_POOL_DROP(struct box, drop_box),
 			      .drop_result = LEAT_POOL_DROP(struct box, drop_box),
 			      .failed = LEAT_POOL_FAILED(struct box, box_failed));
@@ -187,6 +189,9 @@ TEST_PLAIN(pools)
 					     .overflow = (enum leat_overflow)flow };
 
 			if (order == LEAT_POOL_AS_COMPLETED || flow != LEAT_OVERFLOW_CALLER_RUNS)
+				everywhere(pool_scenario, &f);
+			f.prefetch = 4;
+			if (order == LEAT_POOL_AS_COMPLETED)
 				everywhere(pool_scenario, &f);
 		}
 }

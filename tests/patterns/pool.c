@@ -863,6 +863,7 @@ TEST_STRESS(anything)
 				  .window = ordered ? 1 + leat_random(4) : 0,
 				  .key = keyed ? LEAT_POOL_KEY(int, key_of) : NULL,
 				  .priorities = ordered ? 1 : (int)leat_random(3),
+				  .prefetch = ordered || keyed ? 1 : (int)leat_random(6),
 				  .idle = (int64_t)leat_random(2) * LEAT_US,
 				  .drop = LEAT_POOL_DROP(int, count_drop),
 				  .drop_result = LEAT_POOL_DROP(long, count_result)) == 0);
@@ -1011,6 +1012,11 @@ TEST_WITH(bad_options, .log = log_line)
 	REFUSED("priorities", .workers = 1, .queue = 1, POOL(.priorities = -1));
 	REFUSED("idle", .workers = 1, .queue = 1, POOL(.idle = -1));
 	REFUSED("order", .workers = 1, .queue = 1, POOL(.order = 9));
+	REFUSED("prefetch", .workers = 1, .queue = 1, POOL(.prefetch = -1));
+	REFUSED("prefetch", .workers = 1, .queue = 1, POOL(.prefetch = LEAT_POOL_PREFETCH_MAX + 1));
+	REFUSED("prefetch", .workers = 1, .queue = 1,
+		POOL(.order = LEAT_POOL_PER_KEY, .key = LEAT_POOL_KEY(int, key_of),
+		     .prefetch = 2));
 	REFUSED("order", .workers = 1, .queue = 1,
 		POOL(.order = LEAT_POOL_AS_SUBMITTED, .window = 1));
 	refused("overflow", leat_pool_make_with(&pool, &template, make_state, end_state, use_state,
@@ -1022,6 +1028,8 @@ TEST_WITH(bad_options, .log = log_line)
 	REFUSED("window", .workers = 1, .queue = 1, POOL(.window = 1));
 	REFUSED_TO("order", .workers = 1, .queue = 1, POOL());
 	REFUSED_TO("window", .workers = 1, .queue = 1, POOL(.order = LEAT_POOL_AS_SUBMITTED));
+	REFUSED_TO("prefetch", .workers = 1, .queue = 1,
+		   POOL(.order = LEAT_POOL_AS_SUBMITTED, .window = 1, .prefetch = 2));
 	REFUSED_TO("priorities", .workers = 1, .queue = 1,
 		   POOL(.order = LEAT_POOL_AS_SUBMITTED, .window = 1, .priorities = 2));
 	REFUSED_TO("overflow", .workers = 1, .queue = 1, .overflow = LEAT_OVERFLOW_CALLER_RUNS,

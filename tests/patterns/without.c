@@ -118,6 +118,7 @@ int __wrap_leat_pool_create(leat_pool_raw **ret_pool, const leat_pool_options *o
 	WITHOUT("pool.key", o.key = o.key ? itself : NULL);
 	WITHOUT("pool.key, all alike", o.key = o.key ? one : NULL);
 	WITHOUT("pool.priorities", o.priorities = 1);
+	WITHOUT("pool.prefetch", o.prefetch = 0);
 	WITHOUT("pool.idle", o.idle = 0);
 	WITHOUT("pool.drop", o.drop = NULL);
 	WITHOUT("pool.drop_result", o.drop_result = NULL);
