@@ -227,6 +227,17 @@ static inline uint64_t leat__pool_stamp(struct leat_pool *pool)
 	return 0;
 }
 
+/* Whether none of the next n jobs has a stamp; they have been counted then. */
+static inline bool leat__pool_skip_stamps(struct leat_pool *pool, size_t n)
+{
+	uint32_t skip = atomic_load_explicit(&pool->stamp_skip, memory_order_relaxed);
+
+	if (skip < n)
+		return false;
+	atomic_store_explicit(&pool->stamp_skip, skip - (uint32_t)n, memory_order_relaxed);
+	return true;
+}
+
 static inline uint64_t leat__pool_stamp_of(const struct leat_pool *pool, const char *item)
 {
 	uint64_t stamp;
@@ -237,8 +248,9 @@ static inline uint64_t leat__pool_stamp_of(const struct leat_pool *pool, const c
 	return stamp;
 }
 
-/* Makes an item of a job. */
-static inline void leat__pool_wrap(struct leat_pool *pool, char *item, const void *job)
+/* Makes an item of a job; skipped: it has no stamp. */
+static inline void leat__pool_wrap(struct leat_pool *pool, char *item, const void *job,
+				   bool skipped)
 {
 	size_t size = pool->o.job_size;
 	uint64_t stamp;
@@ -252,7 +264,7 @@ static inline void leat__pool_wrap(struct leat_pool *pool, char *item, const voi
 		memcpy(item, job, size);
 	if (LEAT__IS_BARE)
 		return;
-	stamp = leat__pool_stamp(pool);
+	stamp = skipped ? 0 : leat__pool_stamp(pool);
 	__builtin_memcpy(item + pool->stamp_at, &stamp, sizeof(stamp));
 }
 

@@ -54,7 +54,7 @@ int leat_pool_push_until(leat_pool_raw *pool, const void *job, int priority, int
 
 	check(__func__, pool, job, priority);
 	queue = pool->queue[priority];
-	leat__pool_wrap(pool, item, job);
+	leat__pool_wrap(pool, item, job, false);
 	if (deadline == INT64_MIN)
 		r = leat_channel_try_send(queue, item);
 	else if ((r = push_now(queue, item)) == -EAGAIN)
@@ -127,7 +127,7 @@ int leat_pool_push(leat_pool_raw *pool, const void *job, int priority)
 
 	check(__func__, pool, job, priority);
 	queue = pool->queue[priority];
-	leat__pool_wrap(pool, item, job);
+	leat__pool_wrap(pool, item, job, false);
 	r = pool->o.overflow == LEAT_OVERFLOW_BLOCK ? push_now(queue, item)
 						    : leat_channel_try_send(queue, item);
 	if (r == -EAGAIN)
@@ -143,12 +143,14 @@ static int64_t push_some(struct leat_pool *pool, const char *jobs, size_t n)
 	char items[2 * LEAT__POOL_ITEM_MAX] __attribute__((aligned(16)));
 	size_t size = pool->item_size, most = sizeof(items) / size;
 	size_t room = pool->o.queue - leat_channel_len(pool->queue[0]);
+	bool skipped;
 	int64_t r;
 
 	n = n < most ? n : most;
 	n = n < room ? n : room;
+	skipped = leat__pool_skip_stamps(pool, n);
 	for (size_t i = 0; i < n; i++)
-		leat__pool_wrap(pool, items + i * size, jobs + i * pool->o.job_size);
+		leat__pool_wrap(pool, items + i * size, jobs + i * pool->o.job_size, skipped);
 	r = leat_channel_send_n(pool->queue[0], items, n, INT64_MIN);
 	if (r > 0)
 		leat__pool_wake(pool);
