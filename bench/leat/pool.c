@@ -3,6 +3,8 @@
 
 #include "rows.h"
 
+enum { PREFETCH = 16 };
+
 static int double_it(int64_t *job, int64_t *ret_result)
 {
 	*ret_result = *job * 2;
@@ -23,7 +25,7 @@ LEAT_TASK(submit_all, (leat_pool(int64_t), p), (int64_t, n))
 }
 
 /* The page's worker pool, with results. */
-static void pool_object(struct bench *b)
+static void doubles(struct bench *b, int prefetch)
 {
 	leat_chan(int64_t) results = make_chan(100);
 	leat_pool(int64_t) p;
@@ -31,7 +33,7 @@ static void pool_object(struct bench *b)
 
 	must("pool", leat_pool_make_to(&p, results, double_it, .workers = 3, .queue = 100,
 				       .overflow = LEAT_OVERFLOW_BLOCK, .on_error = LEAT_ERROR_STOP,
-				       .order = LEAT_POOL_AS_COMPLETED));
+				       .order = LEAT_POOL_AS_COMPLETED, .prefetch = prefetch));
 	bench_start(b);
 	leat_go(submit_all, p, b->size);
 	leat_range(result, results)
@@ -41,6 +43,16 @@ static void pool_object(struct bench *b)
 	leat_chan_unref(results);
 	bench_check(b, "sum", sum, b->size * (b->size - 1));
 	bench_report(b, b->size);
+}
+
+static void pool_object(struct bench *b)
+{
+	doubles(b, 1);
+}
+
+static void prefetch_object(struct bench *b)
+{
+	doubles(b, PREFETCH);
 }
 
 static void destroy(struct bench *b, leat_pool(int64_t) p, int64_t jobs)
@@ -55,14 +67,14 @@ static void destroy(struct bench *b, leat_pool(int64_t) p, int64_t jobs)
 }
 
 /* Empty jobs without results. */
-static void empty_jobs(struct bench *b, int workers, size_t batch)
+static void empty_jobs(struct bench *b, int workers, size_t batch, int prefetch)
 {
 	int64_t jobs[100] = { 0 }, n = b->size / (int64_t)batch * (int64_t)batch;
 	leat_pool(int64_t) p;
 
 	must("pool", leat_pool_make(&p, nothing, .workers = workers, .queue = 100,
 				    .overflow = LEAT_OVERFLOW_BLOCK,
-				    .on_error = LEAT_ERROR_STOP));
+				    .on_error = LEAT_ERROR_STOP, .prefetch = prefetch));
 	bench_start(b);
 	for (int64_t i = 0; i < n; i += (int64_t)batch)
 		if (batch == 1)
@@ -77,17 +89,27 @@ static void empty_jobs(struct bench *b, int workers, size_t batch)
 
 static void pool_empty(struct bench *b)
 {
-	empty_jobs(b, 3, 1);
+	empty_jobs(b, 3, 1, 1);
 }
 
 static void pool_batch(struct bench *b)
 {
-	empty_jobs(b, 3, 100);
+	empty_jobs(b, 3, 100, 1);
 }
 
 static void pool_10000(struct bench *b)
 {
-	empty_jobs(b, 10000, 1);
+	empty_jobs(b, 10000, 1, 1);
+}
+
+static void prefetch_empty(struct bench *b)
+{
+	empty_jobs(b, 3, 1, PREFETCH);
+}
+
+static void prefetch_batch(struct bench *b)
+{
+	empty_jobs(b, 3, 100, PREFETCH);
 }
 
 struct worked {
@@ -155,6 +177,9 @@ const struct bench_row pool_rows[] = {
 	{ .name = "pool-object", .unit = "ns", .size = 2000000, .run = pool_object },
 	{ .name = "pool-empty", .unit = "ns", .size = 4000000, .run = pool_empty },
 	{ .name = "pool-batch", .unit = "ns", .size = 4000000, .run = pool_batch },
+	{ .name = "prefetch-object", .unit = "ns", .size = 2000000, .run = prefetch_object },
+	{ .name = "prefetch-empty", .unit = "ns", .size = 4000000, .run = prefetch_empty },
+	{ .name = "prefetch-batch", .unit = "ns", .size = 4000000, .run = prefetch_batch },
 	{ .name = "pool-10000", .unit = "ns", .size = 4000000, .run = pool_10000 },
 	{ .name = "pool-1us", .unit = "ns", .size = 500000, .run = pool_1us },
 	{ .name = "pool-queued", .unit = "ns", .size = 1000000, .cold = true, .run = pool_queued },
