@@ -23,10 +23,10 @@
  * AIMD adds 1 after a success and multiplies by backoff after a call that was dropped or slow.  It
  * needs something that fails, and goes up and down below where that begins.
  *
- * Neither grows while less than half of the limit is in use, and both stay within min and max.  A
- * change is judged by the calls that begin after it, so there is one in the time that a call takes,
- * however many end in it.  When the limit falls, calls that are out end as they are, and new ones
- * wait until there is room.
+ * Neither grows by calls that begin while less than half of the limit is in use, and both stay
+ * within min and max.  A change is judged by the calls that begin after it, so there is one in the
+ * time that a call takes, however many end in it.  When the limit falls, calls that are out end as
+ * they are, and new ones wait until there is room.
  *
  * What has been the least latency may be no more.  So Vegas measures it anew after about probe x
  * limit calls, with half of the limit in use for that time (twice a latency): in a queue that the
@@ -75,8 +75,8 @@ typedef struct leat_adaptive_options {
 typedef struct leat_adaptive {
 	leat_adaptive_options _options;
 	leat_sem _permits;	/* of max: those that are withheld are taken */
-	leat_mutex _lock;	/* of all below */
-	int64_t _granted, _debt;
+	leat_mutex _lock;	/* of all below; _lent is read without it */
+	int64_t _granted, _lent;
 	double _estimate;
 	int64_t _least;
 	int64_t _until_probe, _probe_at, _changed_at;
@@ -86,7 +86,7 @@ typedef struct leat_adaptive {
 
 /* Of one call that may be made. */
 typedef struct leat_permit {
-	int64_t _began;
+	int64_t _began, _out;
 } leat_permit;
 
 LEAT_BEGIN_DECLS

@@ -1,27 +1,29 @@
 /*
  * Adaptive concurrency: see leat/adaptive.h.
  *
- * The permits are a semaphore of max, of which max - _granted are withheld; so who waits is served
- * in order, and a cancel loses nothing.  When the limit falls by more than is free, the rest
- * is _debt: releases pay it before they give anything back.
+ * The permits are a semaphore of max, of which only _lent can be had, the others are withheld; so
+ * who waits is served in order, and a cancel loses nothing.  What the limit grants is _granted.
+ * When it falls by more than is free, _lent is more: that is a debt, and releases pay it before
+ * they give anything back.
  *
- *	withheld = max - _granted - _debt; out = _granted + _debt - free
- *
- * So under the lock the calls that are out are known, and nobody counts them.
+ *	withheld = max - _lent; out = _lent - free
  *
  *	acquire	A1 a permit of the semaphore; no lock
- *		A2 read the clock: the call begins
+ *		A2 read how many are out, and the clock: the call begins.  Releases change
+ *		   _lent, and who begins at that moment may be off by the change
  *	release	R1 read the clock: the call ends.  Not under the lock, which is held for as short
  *		   as can be; so what has been changed meanwhile may be later
  *		R2 lock.  What began before the last change is no sample
  *		R3 the sample may change the limit.  That is now, not at R1: a call that began in
  *		   between began before the change
- *		R4 pay a debt, or give the permit back; unlock
+ *		R4 pay the debt, or give the permit back; unlock
  *
  * A probe: _granted goes to half, so nobody begins a call before the debt is paid; then the first
  * one that begins and ends tells the least latency.
  */
 #include "patterns/adaptive.h"
+
+#include <stdatomic.h>
 
 #include <leat/extend.h>
 #include <leat/sim.h>
@@ -88,7 +90,7 @@ int leat_adaptive_init(leat_adaptive *a, const leat_adaptive_options *o)
 	if (r < 0)
 		return r;
 	*a = (leat_adaptive){ ._options = *o, ._lock = LEAT_MUTEX_INIT, ._granted = o->initial,
-			      ._estimate = o->initial };
+			      ._lent = o->initial, ._estimate = o->initial };
 	a->_until_probe = until_probe(a);
 	leat_sem_init(&a->_permits, o->max, 0);
 	/* Nobody else has it yet. */
@@ -101,24 +103,45 @@ static void check(const char *function, const leat_adaptive *a)
 		leat_misuse(function, a, "the limit is not made; use leat_adaptive_init");
 }
 
-/* A2 */
-static int taken(int r, leat_permit *ret)
+/* Relaxed: it guards nothing in memory. */
+static int64_t lent(leat_adaptive *a)
 {
-	if (r == 0)
-		ret->_began = leat_now();
-	return r;
+	return atomic_load_explicit((_Atomic int64_t *)&a->_lent, memory_order_relaxed);
+}
+
+/* Under the lock. */
+static void lend(leat_adaptive *a, int64_t n)
+{
+	atomic_store_explicit((_Atomic int64_t *)&a->_lent, n, memory_order_relaxed);
+}
+
+static int64_t out(leat_adaptive *a)
+{
+	return lent(a) - leat_sem_available(&a->_permits);
+}
+
+/* A2 */
+static int taken(leat_adaptive *a, int r, leat_permit *ret)
+{
+	int64_t n;
+
+	if (r < 0)
+		return r;
+	n = out(a);
+	*ret = (leat_permit){ ._began = leat_now(), ._out = n > 1 ? n : 1 };
+	return 0;
 }
 
 int leat_adaptive_try_acquire(leat_adaptive *a, leat_permit *ret_permit)
 {
 	check(__func__, a);
-	return taken(leat_sem_try_acquire(&a->_permits, 1), ret_permit);
+	return taken(a, leat_sem_try_acquire(&a->_permits, 1), ret_permit);
 }
 
 int leat_adaptive_acquire_until(leat_adaptive *a, int64_t deadline, leat_permit *ret_permit)
 {
 	check(__func__, a);
-	return taken(leat_sem_acquire_until(&a->_permits, 1, deadline), ret_permit);
+	return taken(a, leat_sem_acquire_until(&a->_permits, 1, deadline), ret_permit);
 }
 
 int leat_adaptive_acquire(leat_adaptive *a, leat_permit *ret_permit)
@@ -126,20 +149,15 @@ int leat_adaptive_acquire(leat_adaptive *a, leat_permit *ret_permit)
 	return leat_adaptive_acquire_until(a, LEAT_FOREVER, ret_permit);
 }
 
-/* Under the lock. */
-static int64_t out(leat_adaptive *a)
-{
-	return a->_granted + a->_debt - leat_sem_available(&a->_permits);
-}
-
 /* Under the lock: what may be out, once the debt is paid. */
 static void grant(leat_adaptive *a, int64_t n)
 {
-	a->_debt += a->_granted - n;
+	int64_t more = n - lent(a);
+
 	a->_granted = n;
-	if (a->_debt < 0) {
-		leat_sem_release(&a->_permits, -a->_debt);
-		a->_debt = 0;
+	if (more > 0) {
+		lend(a, n);
+		leat_sem_release(&a->_permits, more);
 	}
 }
 
@@ -191,17 +209,15 @@ static void update(leat_adaptive *a, int64_t latency, int64_t out, bool dropped)
 }
 
 /* Under the lock: a call in its window; at the window's end, the update. */
-static void add_to_window(leat_adaptive *a, int64_t now, int64_t latency, bool dropped)
+static void add_to_window(leat_adaptive *a, int64_t now, int64_t latency, int64_t out, bool dropped)
 {
-	int64_t n = out(a);
-
 	if (a->_window_began == 0)
 		a->_window_began = now;
 	a->_dropped |= dropped;
 	if (!dropped) {
 		a->_calls++;
 		a->_latency += latency;
-		a->_most_out = n > a->_most_out ? n : a->_most_out;
+		a->_most_out = out > a->_most_out ? out : a->_most_out;
 	}
 	if (now - a->_window_began < a->_options.window)
 		return;
@@ -211,9 +227,9 @@ static void add_to_window(leat_adaptive *a, int64_t now, int64_t latency, bool d
 }
 
 /* R2, R3. */
-static void sample(leat_adaptive *a, int64_t began, int64_t now, bool dropped)
+static void sample(leat_adaptive *a, const leat_permit *permit, int64_t now, bool dropped)
 {
-	int64_t latency = now > began ? now - began : 1;
+	int64_t began = permit->_began, latency = now > began ? now - began : 1;
 	bool stays;
 
 	dropped |= a->_options.algorithm == LEAT_AIMD && latency > a->_options.slow;
@@ -222,9 +238,9 @@ static void sample(leat_adaptive *a, int64_t began, int64_t now, bool dropped)
 	if (began < a->_changed_at)
 		return;
 	if (a->_options.window > 0 && (stays || a->_probe_at == 0))
-		add_to_window(a, now, latency, dropped);
+		add_to_window(a, now, latency, permit->_out, dropped);
 	else if (stays)
-		update(a, latency, out(a), dropped);
+		update(a, latency, permit->_out, dropped);
 }
 
 /*
@@ -233,33 +249,33 @@ static void sample(leat_adaptive *a, int64_t began, int64_t now, bool dropped)
  */
 static void withhold(leat_adaptive *a)
 {
-	int64_t n = a->_debt > 0 ? leat_sem_available(&a->_permits) : 0;
+	int64_t debt = lent(a) - a->_granted, n = debt > 0 ? leat_sem_available(&a->_permits) : 0;
 
-	n = n < a->_debt ? n : a->_debt;
+	n = n < debt ? n : debt;
 	if (n > 0 && leat_sem_try_acquire(&a->_permits, n) == 0)
-		a->_debt -= n;
+		lend(a, lent(a) - n);
 }
 
 void leat_adaptive_release(leat_adaptive *a, leat_permit *permit, enum leat_outcome outcome)
 {
-	int64_t began = permit->_began, now;
+	int64_t now;
 
 	check(__func__, a);
-	if (began == 0)
+	if (permit->_out == 0)
 		leat_misuse(__func__, a, "the permit has been released already, or was never taken");
 	if (outcome < LEAT_OUTCOME_SUCCESS || outcome > LEAT_OUTCOME_IGNORED)
 		leat_misuse(__func__, a, "the outcome is %d; give LEAT_OUTCOME_...", (int)outcome);
-	permit->_began = 0;
 	now = leat_now();					/* R1 */
 	leat_mutex_lock(&a->_lock);
 	if (outcome != LEAT_OUTCOME_IGNORED)
-		sample(a, began, now, outcome == LEAT_OUTCOME_DROPPED);
-	if (a->_debt > 0)					/* R4 */
-		a->_debt--;
+		sample(a, permit, now, outcome == LEAT_OUTCOME_DROPPED);
+	if (lent(a) > a->_granted)				/* R4 */
+		lend(a, lent(a) - 1);
 	else
 		leat_sem_release(&a->_permits, 1);
 	withhold(a);
 	leat_mutex_unlock(&a->_lock);
+	permit->_out = 0;
 }
 
 int leat_adaptive_limit(leat_adaptive *a)

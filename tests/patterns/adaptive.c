@@ -236,6 +236,25 @@ TEST_SIM(vegas_by_the_queue, 5)
 	}
 }
 
+/* Who comes first to an empty limit is quick; that says nothing of a full one. */
+TEST_SIM(the_first_calls_are_quick, 5)
+{
+	leat_permit permit[20];
+
+	make(LEAT_ADAPTIVE_OPTIONS(.algorithm = LEAT_VEGAS, .min = 2, .initial = 20, .max = 500,
+				   .alpha = 3, .beta = 6), 50, 0);
+	for (int i = 0; i < 20; i++)
+		CHECK_EQ(leat_adaptive_try_acquire(&limit, &permit[i]), 0);
+	leat_sleep(10 * LEAT_MS);
+	for (int i = 0; i < 9; i++)
+		leat_adaptive_release(&limit, &permit[i], LEAT_OUTCOME_SUCCESS);
+	CHECK_EQ(leat_adaptive_limit(&limit), 20);
+	leat_adaptive_release(&limit, &permit[9], LEAT_OUTCOME_SUCCESS); /* half of it */
+	CHECK_EQ(leat_adaptive_limit(&limit), 26);
+	for (int i = 10; i < 20; i++)
+		leat_adaptive_release(&limit, &permit[i], LEAT_OUTCOME_IGNORED);
+}
+
 /* By a part of it, or by log10; and not all of that at once. */
 TEST_SIM(how_far_vegas_falls, 5)
 {
