@@ -146,6 +146,17 @@ void leat_bucket_give_back(leat_bucket *b, leat_reservation *reservation)
 	reservation->_cost = 0;
 }
 
+void leat__bucket_undo(leat_bucket *b, leat_reservation *reservation)
+{
+	int64_t mine = reservation->_full_at;
+
+	leat_bucket_give_back(b, reservation);
+	if (reservation->_cost > 0) /* its time has come */
+		atomic_compare_exchange_strong_explicit(full_at(b), &mine,
+							mine - reservation->_cost,
+							memory_order_relaxed, memory_order_relaxed);
+}
+
 int leat_bucket_try_take(leat_bucket *b, int64_t n)
 {
 	leat_reservation reservation;
@@ -169,7 +180,7 @@ int leat_bucket_take_until(leat_bucket *b, int64_t n, int64_t deadline)
 		return r;
 	r = leat_sleep_until(reservation.when);
 	if (r < 0)
-		leat_bucket_give_back(b, &reservation);
+		leat__bucket_undo(b, &reservation);
 	return r;
 }
 

@@ -20,4 +20,10 @@ enum { LEAT__BUCKET_TICKS = 16 }; /* a nanosecond */
 int leat__bucket_plan(const leat_bucket *b, int64_t full_at, int64_t now, int64_t n,
 		      int64_t latest, leat_reservation *ret);
 
+/*
+ * Gives back what a cancelled wait was for: also when its time has come, unless somebody has taken
+ * tokens since: nobody knows then how much that would be.
+ */
+void leat__bucket_undo(leat_bucket *b, leat_reservation *reservation);
+
 #endif

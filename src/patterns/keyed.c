@@ -285,21 +285,27 @@ int leat_keyed_reserve(leat_keyed *k, leat_key key, int64_t n, int64_t deadline,
 	return 0;
 }
 
-void leat_keyed_give_back(leat_keyed *k, leat_keyed_reservation *reservation)
+static void give_back(struct leat_keyed *k, leat_keyed_reservation *reservation,
+		      void (*how)(leat_bucket *bucket, leat_reservation *reservation))
 {
 	struct slot *s;
 
-	(void)length_of(__func__, k, leat_key_number(0));
 	leat_mutex_lock(&k->lock);
 	s = slot_of(k, reservation->_slot);
 	if (s->since == reservation->_since) {
-		leat_bucket_give_back(&s->bucket, &reservation->reservation);
+		how(&s->bucket, &reservation->reservation);
 		if (s->due > s->bucket._full_at) {
 			s->due = s->bucket._full_at;
 			rise(k, s->place, reservation->_slot);
 		}
 	}
 	leat_mutex_unlock(&k->lock);
+}
+
+void leat_keyed_give_back(leat_keyed *k, leat_keyed_reservation *reservation)
+{
+	(void)length_of(__func__, k, leat_key_number(0));
+	give_back(k, reservation, leat_bucket_give_back);
 }
 
 int leat_keyed_try_take(leat_keyed *k, leat_key key, int64_t n)
@@ -322,7 +328,7 @@ int leat_keyed_take_until(leat_keyed *k, leat_key key, int64_t n, int64_t deadli
 		return r;
 	r = leat_sleep_until(reservation.reservation.when);
 	if (r < 0)
-		leat_keyed_give_back(k, &reservation);
+		give_back(k, &reservation, leat__bucket_undo);
 	return r;
 }
 

@@ -6,6 +6,7 @@
 
 #include <leat/adaptive.h>
 #include <leat/breaker.h>
+#include <leat/keyed.h>
 
 static void (*meanwhile)(void);
 
@@ -92,4 +93,50 @@ TEST_SIM(a_call_begins_before_the_change, 3)
 	leat_sleep(LEAT_MS);
 	leat_adaptive_release(&limit, &late, LEAT_OUTCOME_DROPPED);
 	CHECK_EQ(leat_adaptive_limit(&limit), 8);
+}
+
+static leat_group group;
+
+/* The taker is held up until its token is there, and cancelled. */
+static void late_and_cancelled(void)
+{
+	leat_sleep(150 * LEAT_MS);
+	leat_group_cancel(&group, 0);
+}
+
+LEAT_TASK(take, (leat_bucket *, bucket), (leat_keyed *, keyed))
+{
+	meanwhile = late_and_cancelled;
+	if (bucket)
+		CHECK_EQ(leat_bucket_take(bucket, 1), -ECANCELED);
+	else
+		CHECK_EQ(leat_keyed_take(keyed, leat_key_number(1), 1), -ECANCELED);
+	CHECK(!meanwhile);
+}
+
+static void run_take(leat_bucket *bucket, leat_keyed *keyed)
+{
+	REQUIRE(leat_group_init(&group, NULL) == 0);
+	CHECK_EQ(leat_go_in(&group, take, bucket, keyed), 0);
+	(void)leat_group_wait(&group);
+	leat_group_release(&group);
+}
+
+/* A wait that is cancelled gives its token back, also when that has come by then. */
+TEST_SIM(a_token_comes_too_late, 3)
+{
+	leat_bucket bucket;
+	leat_keyed *keyed;
+
+	REQUIRE(leat_bucket_init(&bucket, 10, 1) == 0);
+	CHECK_EQ(leat_bucket_take(&bucket, 1), 0);
+	run_take(&bucket, NULL);
+	CHECK_EQ(leat_bucket_try_take(&bucket, 1), 0);
+
+	REQUIRE(leat_keyed_create(&keyed, LEAT_KEYED_OPTIONS(.rate = 10, .burst = 1, .keys = 1,
+							     .full = LEAT_KEYED_REFUSE)) == 0);
+	CHECK_EQ(leat_keyed_take(keyed, leat_key_number(1), 1), 0);
+	run_take(NULL, keyed);
+	CHECK_EQ(leat_keyed_try_take(keyed, leat_key_number(1), 1), 0);
+	leat_keyed_destroy(keyed);
 }
