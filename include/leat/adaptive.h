@@ -61,9 +61,13 @@ typedef struct leat_adaptive_options {
 	 * out, and dropped if one of them was.  0: each is one.
 	 */
 	int64_t window;
-	/* What a fall leaves of the limit: 0.5 to < 1.  AIMD: must be given.  Vegas: 0: - log10. */
+	/*
+	 * What a fall leaves of the limit: 0.5 to < 1.  AIMD: must be given.  Vegas: 0: it falls
+	 * by log10 of itself.
+	 */
 	double backoff;
-	int64_t slow;		/* AIMD: ns; longer counts as dropped; LEAT_FOREVER: nothing does */
+	/* AIMD: ns; longer counts as dropped; LEAT_FOREVER: nothing does; must be given. */
+	int64_t slow;
 	int alpha, beta;	/* Vegas; 0: 3 and 6 times log10 of the limit; alpha <= beta */
 	double smoothing;	/* Vegas: how much of a change is made at once, to 1; 0: 1 */
 	int probe;		/* Vegas: calls between two probes, by limit; 0: 30 */

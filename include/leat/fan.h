@@ -38,7 +38,7 @@ typedef void leat_fan_fn(void);
 
 typedef struct leat_fan_options {
 	size_t size;		/* sizeof(leat_fan_options) */
-	/* The first six are set by the macros. */
+	/* The first five are set by the macros. */
 	int kind;
 	size_t item_size, out_size;
 	leat_fan_fn *fn;
@@ -120,7 +120,10 @@ LEAT_API LEAT_MUST_CHECK int leat_fan_start(leat_fan **ret_fan, leat_group *grou
 LEAT_API int leat_fan_ledger(leat_fan *fan, leat_ledger *ledger);
 LEAT_API void leat_fan_stats(leat_fan *fan, leat_stage_stats *ret_stats);
 
-/* Frees it; its group has been waited for.  *ret_ledger, unless NULL: its last ledger. */
+/*
+ * Frees it; its group has been waited for.  *ret_ledger, unless NULL: its last ledger.  NULL as fan
+ * is ignored.
+ */
 LEAT_API void leat_fan_destroy(leat_fan *fan, leat_ledger *ret_ledger);
 
 LEAT_END_DECLS

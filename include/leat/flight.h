@@ -65,7 +65,10 @@ typedef struct leat_flight_options {
  */
 #define leat_flight_forget(flight, key) leat_flight_forget_key((leat_flight_raw *)(flight), (key))
 
-/* Cancels what runs, waits for it, and frees the flight.  No other call may be running. */
+/*
+ * Cancels what runs, waits for it, and frees the flight.  No other call may be running.  NULL is
+ * ignored.
+ */
 #define leat_flight_destroy(flight) leat_flight_free((leat_flight_raw *)(flight))
 
 LEAT_BEGIN_DECLS

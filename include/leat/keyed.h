@@ -45,7 +45,7 @@ typedef struct leat_keyed_options {
 #define LEAT_KEYED_OPTIONS(...) \
 	(&(const leat_keyed_options){ .size = sizeof(leat_keyed_options), __VA_ARGS__ })
 
-/* Made by the two functions below, for one call. */
+/* Made by the two functions below, for one call.  A string is not NULL. */
 typedef struct leat_key {
 	const char *_string;	/* NULL: a number */
 	uint64_t _number;

@@ -305,7 +305,7 @@ LEAT_API int leat_pipeline_stage_ledger(leat_pipeline *pipeline, size_t i, leat_
 /*
  * Attribution of the stages, as they were added (so from sources to sinks), of which up to max are
  * filled in; how many there are.  explain: as a table with the stage to widen (leat/stats.h); its
- * length, as snprintf(3).
+ * length, as snprintf(3), or -ENOMEM.
  */
 LEAT_API size_t leat_pipeline_stats(leat_pipeline *pipeline, leat_stage_stats *stages, size_t max);
 LEAT_API int leat_pipeline_explain(leat_pipeline *pipeline, char *text, size_t size);

@@ -40,7 +40,7 @@
 enum leat_overflow {
 	LEAT_OVERFLOW_BLOCK = 1,
 	LEAT_OVERFLOW_REJECT,	/* returns -EAGAIN */
-	LEAT_OVERFLOW_CALLER_RUNS, /* the caller does it; not with a state, or in order */
+	LEAT_OVERFLOW_CALLER_RUNS, /* the caller does it; not with a state, a window or keys */
 	LEAT_OVERFLOW_DROP_OLDEST, /* the oldest of that priority goes to the drop function */
 	LEAT_OVERFLOW_DROP_NEWEST, /* this one does, and the submit returns 0 */
 };
@@ -55,7 +55,7 @@ enum leat_on_error {
 enum leat_pool_order {
 	LEAT_POOL_AS_COMPLETED = 1,
 	LEAT_POOL_AS_SUBMITTED,	/* a result waits for those before it; its worker does not */
-	LEAT_POOL_PER_KEY,	/* jobs of one key run one after the other, as submitted */
+	LEAT_POOL_PER_KEY,	/* those of a key one by one: by priority, and as submitted */
 };
 
 enum { LEAT_POOL_PRIORITIES = 8, LEAT_POOL_JOB_MAX = 1024, LEAT_POOL_PREFETCH_MAX = 32 };
@@ -67,7 +67,7 @@ typedef struct leat_pool leat_pool_raw;
 
 typedef struct leat_pool_options {
 	size_t size;		/* sizeof(leat_pool_options) */
-	/* The first seven are set by the macros. */
+	/* The first eight are set by the macros. */
 	size_t job_size, result_size; /* bytes, at most LEAT_POOL_JOB_MAX */
 	leat_channel *results;	/* NULL: jobs have no results */
 	leat_pool_fn *work;	/* ([S *,] Job * [, R *]), 0 or a negative error */
@@ -193,7 +193,7 @@ LEAT_API void leat_pool_end_submits(leat_pool_raw *pool);
 /*
  * Closes the pool and blocks until every job is done and every result handed on, so somebody
  * must receive those.  0, -ETIMEDOUT, -ECANCELED (of the caller), or the error that stopped the
- * pool.
+ * pool.  Not from a worker of the pool: it would wait for itself.
  */
 LEAT_API LEAT_MUST_CHECK int leat_pool_wait_drained(leat_pool_raw *pool, int64_t deadline);
 #define leat_pool_drain(pool, deadline) leat_pool_wait_drained(LEAT__POOL_RAW(pool), (deadline))
@@ -224,7 +224,7 @@ LEAT_API void leat_pool_set_workers(leat_pool_raw *pool, int n);
 /*
  * No job begins after leat_pool_pause has returned 0, until leat_pool_resume; it waits for those
  * that workers have taken.  Submits fill the queue.  -ETIMEDOUT, -ECANCELED: it is paused, but
- * some still run.
+ * some still run.  Not from a worker of the pool.
  */
 LEAT_API LEAT_MUST_CHECK int leat_pool_hold(leat_pool_raw *pool, int64_t deadline);
 LEAT_API void leat_pool_go_on(leat_pool_raw *pool);
