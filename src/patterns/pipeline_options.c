@@ -2,6 +2,7 @@
 #include "patterns/pipeline.h"
 
 #include "patterns/options.h"
+#include "patterns/retry.h"
 
 #define STAGE(ok, fmt, ...) OPTION("leat_pipeline", ok, "stage %s: " fmt, o->name, __VA_ARGS__)
 
@@ -79,6 +80,7 @@ static int check_kind(const leat_pipeline *p, const leat_stage_options *o)
 	STAGE(!o->rate || has_mode(o) || o->kind <= LEAT__FROM, "rate is given, which %s cannot have",
 	      o->name);
 	STAGE(!o->retry || has_mode(o), "retry is given, which %s cannot have", o->name);
+	STAGE(!o->retry || leat__retry_check(o->retry) == 0, "retry is bad, as said before%s", "");
 	STAGE(!o->failed || fails, "failed is given, but %s does not fail", o->name);
 	return 0;
 }

@@ -1,9 +1,10 @@
 /* Retries, and what they may be in all. */
+#include "patterns/retry.h"
+
 #include <errno.h>
 #include <stdatomic.h>
 
 #include <leat/extend.h>
-#include <leat/retry.h>
 #include <leat/sim.h>
 
 #include "patterns/options.h"
@@ -53,8 +54,9 @@ static bool may_retry(leat_retry_budget *b)
 	return b->_has_reserve && leat_bucket_try_take(&b->_reserve, 1) == 0;
 }
 
-static int check_options(const leat_retry_options *o)
+int leat__retry_check(const leat_retry_options *o)
 {
+	BAD(o->size == sizeof(*o), "size is %zu; use LEAT_RETRY_OPTIONS(...)", o->size);
 	BAD(o->attempts > 0, "attempts is %d; it must be > 0", o->attempts);
 	BAD(o->backoff > 0 || (o->backoff == 0 && o->attempts == 1),
 	    "backoff is %lld ns; it must be > 0", (long long)o->backoff);
@@ -86,7 +88,7 @@ int leat_retry_run(const leat_retry_options *o, int (*fn)(void *arg), void *arg)
 
 	if (!o || o->size != sizeof(*o))
 		leat_misuse(__func__, o, "the size is not set; use LEAT_RETRY_OPTIONS(...)");
-	r = check_options(o);
+	r = leat__retry_check(o);
 	if (r < 0)
 		return r;
 	if (o->budget)

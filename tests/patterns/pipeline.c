@@ -1342,6 +1342,10 @@ TEST_WITH(bad_options_of_a_stage, .log = log_line)
 	refused_stage("weigh is given",
 		      MAP_OF(SERIAL("it"), .weigh = LEAT_STAGE_WEIGH(int, weight)));
 	refused_stage("items is 3", MAP_OF(SERIAL("it"), .items = 3));
+	refused_stage("stage it: retry is bad",
+		      MAP_OF(SERIAL("it"), .retry = LEAT_RETRY_OPTIONS(.attempts = 0)));
+	refused_stage("stage it: retry is bad",
+		      MAP_OF(SERIAL("it"), .retry = &(leat_retry_options){ .attempts = 1 }));
 	refused_stage("buffer is", MAP_OF(SERIAL("it"), .buffer = SIZE_MAX));
 	refused_stage("items is 0", BATCH_OF(.wait = 1));
 	refused_stage("items is 9", BATCH_OF(.items = 9, .wait = 1));
