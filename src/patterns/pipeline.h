@@ -163,7 +163,7 @@ struct leat_stage {
 	_Atomic int running, alive, waiting; /* workers; and the watcher; in W1 */
 	leat_mutex lock;
 	struct leat__stage_worker *all; /* (L) */
-	leat_mutex take_lock;	/* keyed: from the receive to the key's list */
+	leat_mutex take_lock;	/* keyed: from the receive to the key's list; ordered: in W1 */
 	struct leat__window *window; /* (c) ordered; else NULL */
 	struct leat__keys *keys; /* (c) keyed; else NULL */
 	struct leat__ends rest;	/* as a worker's did, of what no function has got */

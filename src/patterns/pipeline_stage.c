@@ -146,10 +146,8 @@ static int hand_on(struct leat__stage_worker *w, struct leat_flow_raw *out, stru
 	int r;
 
 	env->queued_at = timed ? leat_now() : 0;
-	/* A try does not yield: behind one that hands on in order the others would wait. */
-	r = w->stage->window ? leat_channel_try_send(out->chan, env)
-			     : leat_channel_send(out->chan, env, INT64_MIN);
-	if (r == -EAGAIN || r == -ETIMEDOUT) {
+	r = leat_channel_send(out->chan, env, INT64_MIN);
+	if (r == -ETIMEDOUT) {
 		leat__meter_enter(&w->meter, LEAT_STAGE_BLOCKED);
 		r = leat_channel_send(out->chan, env, LEAT_FOREVER);
 		leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
@@ -454,22 +452,38 @@ void leat__stage_leave(struct leat_stage *s)
 	leat__sink_over(s, false);
 }
 
-/* W1; *ret_seq: its number, or what has begun with its key. */
+static void lock_take(struct leat__stage_worker *w)
+{
+	leat_mutex *lock = &w->stage->take_lock;
+
+	if (leat_mutex_try_lock(lock) == 0)
+		return;
+	/* Who has the lock takes an item, or waits for one, as this one does. */
+	leat__meter_enter(&w->meter, LEAT_STAGE_STARVED);
+	leat_mutex_lock(lock);
+	leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
+}
+
+/*
+ * W1; *ret_seq: its number, or what has begun with its key.  Of several that wait for an item in
+ * order, one does at the flow: it has what is handed to it before it runs, and if there were many
+ * such, those that run would soon have to wait for them.
+ */
 static int take(struct leat__stage_worker *w, struct leat__env *env, uint64_t *ret_seq)
 {
 	struct leat_stage *s = w->stage;
 	int r;
 
-	if (s->keys && leat_mutex_try_lock(&s->take_lock) < 0) {
-		/* Who has the lock takes an item, or waits for one, as this one does. */
-		leat__meter_enter(&w->meter, LEAT_STAGE_STARVED);
-		leat_mutex_lock(&s->take_lock);
-		leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
-	}
+	if (s->keys)
+		lock_take(w);
 	r = leat__stage_recv(w, env, INT64_MIN);
 	if (r == -ETIMEDOUT) {
 		atomic_fetch_add(&s->waiting, 1);
+		if (s->window)
+			lock_take(w);
 		r = leat__stage_recv(w, env, LEAT_FOREVER);
+		if (s->window)
+			leat_mutex_unlock(&s->take_lock);
 		atomic_fetch_sub(&s->waiting, 1);
 	}
 	*ret_seq = w->seq;
