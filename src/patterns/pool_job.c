@@ -430,7 +430,7 @@ static bool take_hand(struct leat_pool *pool, struct leat__pool_worker *w)
 }
 
 /* T2 with prefetch, until there is nothing. */
-static void do_hands(struct leat_pool *pool, struct leat__pool_worker *w)
+static __attribute__((noinline)) void do_hands(struct leat_pool *pool, struct leat__pool_worker *w)
 {
 	while (may_go_on(pool) && take_hand(pool, w)) {
 		if (w->starting)
@@ -440,24 +440,15 @@ static void do_hands(struct leat_pool *pool, struct leat__pool_worker *w)
 }
 
 /*
- * T2 until there is nothing.  Most pools have one queue, and no order of their jobs.  There a job
- * that is out is counted when the next is taken, which is held in its place: one counter a job.
+ * The same without, and without an order of the jobs, as most pools are.  A job that is out is
+ * counted when the next is taken, which is held in its place: one counter a job.
  */
-void leat__pool_do_jobs(struct leat_pool *pool, struct leat__pool_worker *w)
+static __attribute__((noinline)) void do_each(struct leat_pool *pool, struct leat__pool_worker *w)
 {
 	char job[LEAT__POOL_ITEM_MAX] __attribute__((aligned(16)));
 	struct leat__counts *counts = &w->counts;
 	bool is_out = false;
 
-	if (pool->window || pool->keys) {
-		while (may_go_on(pool) && leat__pool_take_and_do(pool, w))
-			;
-		return;
-	}
-	if (pool->o.prefetch > 1) {
-		do_hands(pool, w);
-		return;
-	}
 	while (may_go_on(pool) && take(pool, job)) {
 		leat__tally_own(is_out ? &counts->out : &counts->held, 1);
 		if (w->starting)
@@ -466,4 +457,15 @@ void leat__pool_do_jobs(struct leat_pool *pool, struct leat__pool_worker *w)
 	}
 	if (is_out)
 		leat__tally_end(counts, &counts->out);
+}
+
+void leat__pool_do_jobs(struct leat_pool *pool, struct leat__pool_worker *w)
+{
+	if (pool->o.prefetch > 1)
+		do_hands(pool, w);
+	else if (!pool->window && !pool->keys)
+		do_each(pool, w);
+	else
+		while (may_go_on(pool) && leat__pool_take_and_do(pool, w))
+			;
 }
