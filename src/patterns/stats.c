@@ -99,7 +99,6 @@ static int64_t top_of(unsigned slot)
 void leat__times_add(struct leat__times *times, int64_t ns, uint32_t weight)
 {
 	atomic_fetch_add_explicit(&times->slot[slot_of(ns)], weight, memory_order_relaxed);
-	atomic_fetch_add_explicit(&times->n, weight, memory_order_relaxed);
 }
 
 int64_t leat__times_percentile(struct leat__times *times, double share)

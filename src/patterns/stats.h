@@ -34,7 +34,6 @@ struct leat__meter {
 
 /* A histogram of times. */
 struct leat__times {
-	_Atomic uint64_t n;
 	_Atomic uint32_t slot[LEAT__TIME_SLOTS];
 };
 
