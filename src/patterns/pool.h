@@ -10,7 +10,8 @@
  *		T2 receive; it was starting: lock; it is not any more; unlock; look into the
  *		   channels: there is more: S2; work; hand on.  With prefetch: receive some, work
  *		   on each, hand on what is out; all of that is done before T3
- *		T3 nothing there, or too many: lock; running - 1, into the idle list; unlock
+ *		T3 nothing there, also when others have had a turn, for who submits would start a
+ *		   task anew; or too many: lock; running - 1, into the idle list; unlock
  *		T4 look into the channels once more: jobs are there: S2, for itself
  * One worker starts at a time: short jobs are done by few, however many there may be.
  * S1 and T4 (or the look of T2) hold the lock of the same channel in turn.  S1 first: T4 sees the
@@ -145,11 +146,24 @@ static inline int leat__pool_in_hand(const struct leat__pool_worker *w)
 	return w->hand.taken - w->hand.begun;
 }
 
-/* It is busy from now on, if it was not. */
+/* No more are at work than there may be. */
+static inline bool leat__pool_may_go_on(struct leat_pool *pool)
+{
+	/* Relaxed: too many go, or too few; T4 and the next T2 see to it. */
+	return atomic_load_explicit(&pool->running, memory_order_relaxed) <=
+	       atomic_load_explicit(&pool->limit, memory_order_relaxed);
+}
+
+/* From now on, if it was not. */
+static inline void leat__pool_is_in(struct leat__pool_worker *w, enum leat_stage_state state)
+{
+	if (atomic_load_explicit(&w->meter.state, memory_order_relaxed) != (int)state)
+		leat__meter_enter(&w->meter, state);
+}
+
 static inline void leat__pool_busy(struct leat__pool_worker *w)
 {
-	if (atomic_load_explicit(&w->meter.state, memory_order_relaxed) != LEAT_STAGE_BUSY)
-		leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
+	leat__pool_is_in(w, LEAT_STAGE_BUSY);
 }
 
 /* Under the lock: of a worker that has no task. */

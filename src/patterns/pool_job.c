@@ -247,13 +247,6 @@ bool leat__pool_take_and_do(struct leat_pool *pool, struct leat__pool_worker *w)
 	return true;
 }
 
-static bool may_go_on(struct leat_pool *pool)
-{
-	/* Relaxed: too many go, or too few; T4 and the next T2 see to it. */
-	return atomic_load_explicit(&pool->running, memory_order_relaxed) <=
-	       atomic_load_explicit(&pool->limit, memory_order_relaxed);
-}
-
 /* How many of n results are sent; *ret_error: why no more. */
 static int send_results(struct leat_pool *pool, struct leat__pool_worker *w, const char *results,
 			int n, int *ret_error)
@@ -432,7 +425,7 @@ static bool take_hand(struct leat_pool *pool, struct leat__pool_worker *w)
 /* T2 with prefetch, until there is nothing. */
 static __attribute__((noinline)) void do_hands(struct leat_pool *pool, struct leat__pool_worker *w)
 {
-	while (may_go_on(pool) && take_hand(pool, w)) {
+	while (leat__pool_may_go_on(pool) && take_hand(pool, w)) {
 		if (w->starting)
 			leat__pool_started(w);
 		do_hand(pool, w);
@@ -449,7 +442,7 @@ static __attribute__((noinline)) void do_each(struct leat_pool *pool, struct lea
 	struct leat__counts *counts = &w->counts;
 	bool is_out = false;
 
-	while (may_go_on(pool) && take(pool, job)) {
+	while (leat__pool_may_go_on(pool) && take(pool, job)) {
 		leat__tally_own(is_out ? &counts->out : &counts->held, 1);
 		if (w->starting)
 			leat__pool_started(w);
@@ -466,6 +459,6 @@ void leat__pool_do_jobs(struct leat_pool *pool, struct leat__pool_worker *w)
 	else if (!pool->window && !pool->keys)
 		do_each(pool, w);
 	else
-		while (may_go_on(pool) && leat__pool_take_and_do(pool, w))
+		while (leat__pool_may_go_on(pool) && leat__pool_take_and_do(pool, w))
 			;
 }

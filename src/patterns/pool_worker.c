@@ -102,7 +102,7 @@ static void end(struct leat__pool_worker *w)
 
 	atomic_store_explicit(&w->task, 0, memory_order_relaxed);
 	leat_mutex_lock(&pool->lock);
-	leat__meter_enter(&w->meter, leat__pool_idle_state(pool));
+	leat__pool_is_in(w, leat__pool_idle_state(pool));
 	w->next_idle = pool->idle;
 	pool->idle = w;
 	if (w->starting)
@@ -132,7 +132,27 @@ static bool have_state(struct leat__pool_worker *w)
 	return r >= 0;
 }
 
-static void work(struct leat__pool_worker *w)
+/* Before T3; false: it may not go on, or there is nothing still. */
+static bool wait_a_turn(struct leat__pool_worker *w)
+{
+	struct leat_pool *pool = w->pool;
+	size_t queued = 0;
+
+	if (!leat__pool_may_go_on(pool))
+		return false;
+	leat__meter_enter(&w->meter, LEAT_STAGE_STARVED);
+	if (leat_yield() < 0)
+		return false;
+	/* A look that may be late: T4 sees what it misses. */
+	for (int i = 0; i < pool->nqueues; i++)
+		queued += leat_channel_len(pool->queue[i]);
+	if (queued > 0)
+		leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
+	return queued > 0;
+}
+
+/* is_task: of the pool's own, which may yield. */
+static void work(struct leat__pool_worker *w, bool is_task)
 {
 	struct leat_pool *pool = w->pool;
 
@@ -140,7 +160,9 @@ static void work(struct leat__pool_worker *w)
 		atomic_store_explicit(&w->task, leat_task_id(), memory_order_relaxed);
 		leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
 		if (have_state(w))
-			leat__pool_do_jobs(pool, w);
+			do
+				leat__pool_do_jobs(pool, w);
+			while (is_task && wait_a_turn(w));
 		if (leat_cancelled() && leat__pool_error(pool) == 0)
 			leat_pool_stop(pool, -ECANCELED);
 		end(w);								/* T3 */
@@ -151,7 +173,7 @@ static void work(struct leat__pool_worker *w)
 
 static int run_worker(void *args)
 {
-	work(*(struct leat__pool_worker **)args);
+	work(*(struct leat__pool_worker **)args, true);
 	return 0;
 }
 
@@ -168,7 +190,7 @@ void leat__pool_start(struct leat_pool *pool)
 		return;
 	r = leat_spawn(&pool->group, &worker_type, &w, LEAT_TASK_OPTIONS(.name = pool->o.name));
 	if (r == -ENOMEM)
-		work(w); /* no task can be had: the caller does it, or nobody would */
+		work(w, false); /* no task can be had: the caller does it, or nobody would */
 	else if (r < 0) {
 		end(w);
 		leat_pool_stop(pool, r); /* cancelled from above, or stopped already */

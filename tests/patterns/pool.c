@@ -414,6 +414,35 @@ TEST_SIM(priorities, 20)
 		CHECK_EQ(order[i], i / 4 * 10 + i % 4);
 }
 
+static uint64_t last_task;
+
+static int count_tasks(int *job, long *ret_result)
+{
+	*ret_result = *job;
+	done += leat_task_id() != last_task;
+	last_task = leat_task_id();
+	return 0;
+}
+
+/* A worker that has nothing to do lets others submit before its task ends. */
+TEST_WITH(one_job_after_the_other_is_no_new_task, .workers = 1)
+{
+	leat_chan(long) results = leat_chan_make(long, 1);
+	leat_pool(int) pool;
+	long result;
+
+	reset();
+	CHECK_EQ(leat_pool_make_to(&pool, results, count_tasks, .workers = 1, .queue = 1,
+				   POOL(.order = LEAT_POOL_AS_COMPLETED)), 0);
+	for (int i = 0; i < 100; i++) {
+		CHECK_EQ(leat_pool_submit(pool, i), 0);
+		CHECK_EQ(leat_recv(results, &result), 0);
+	}
+	CHECK(done <= 10);
+	CHECK_EQ(leat_pool_destroy(pool, NULL), 0);
+	leat_chan_unref(results);
+}
+
 static leat_pool(int) nested;
 
 /* A job of n makes two of n - 1. */
