@@ -2,11 +2,13 @@
  * Rows without any runtime: what this machine can do at best, printed on top
  * of the table, and the loops that some rows are compared with.
  */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -22,6 +24,46 @@ static void lock_add(struct bench *b)
 		__atomic_fetch_add(&counter, 1, __ATOMIC_SEQ_CST);
 	bench_stop(b);
 	bench_check(b, "count", counter, b->size);
+	bench_report(b, b->size);
+}
+
+/* The row "sem" in C11 alone: three of four permits, taken and given back by a CAS loop each. */
+static void cas_pair(struct bench *b)
+{
+	static _Atomic int64_t word;
+	int64_t count = 0, free;
+
+	word = 4;
+	bench_start(b);
+	for (int64_t i = 0; i < b->size; i++) {
+		free = atomic_load_explicit(&word, memory_order_relaxed);
+		while (free >= 3 && !atomic_compare_exchange_weak(&word, &free, free - 3))
+			;
+		++*(volatile int64_t *)&count;
+		free = atomic_load_explicit(&word, memory_order_relaxed);
+		while (!atomic_compare_exchange_weak(&word, &free, free + 3))
+			;
+	}
+	bench_stop(b);
+	bench_check(b, "permits", word, 4);
+	bench_check(b, "count", count, b->size);
+	bench_report(b, b->size);
+}
+
+/* The row "now" without leat. */
+static void clock_read(struct bench *b)
+{
+	int64_t last = 0, next;
+	struct timespec now;
+
+	bench_start(b);
+	for (int64_t i = 0; i < b->size; i++) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		next = now.tv_sec * 1000000000 + now.tv_nsec;
+		bench_check(b, "order", next >= last, 1);
+		last = next;
+	}
+	bench_stop(b);
 	bench_report(b, b->size);
 }
 
@@ -71,6 +113,8 @@ static void posix_spawn_loop(struct bench *b)
 
 const struct bench_row bench_plain_rows[] = {
 	{ .name = "lock-add", .unit = "ns", .size = 20000000, .plain = true, .run = lock_add },
+	{ .name = "cas-pair", .unit = "ns", .size = 10000000, .plain = true, .run = cas_pair },
+	{ .name = "clock-read", .unit = "ns", .size = 10000000, .plain = true, .run = clock_read },
 	{ .name = "pages", .unit = "ms", .size = 1000000, .cold = true, .plain = true,
 	  .run = pages },
 	{ .name = "posix-spawn", .unit = "ns", .size = 2000, .plain = true,
