@@ -5,7 +5,7 @@
  * those from the next in order on.  Who has done one puts what it has made into the slot, and goes
  * on; whoever finds that the next slot in order is full hands on from there, one task at a time.
  *
- * A worker whose item is size or more behind the next waits after that, with nothing in its hands,
+ * A worker whose item is size (window) or more behind the next waits then, with nothing in its hands,
  * before it takes another.  (With the item in its hands it would be needed by the others: then all
  * wait for one that has been woken and does not run yet.)  So slots for size + workers are enough.
  *
@@ -46,7 +46,7 @@ enum state { EMPTY, MADE, NOTHING, PLACE };
 enum { BUSY = 1, WANTED = 2, STEP = 4 };
 
 struct slot {
-	_Atomic int state;	/* enum state; what follows is read when it is not EMPTY */
+	_Atomic int state;	/* enum state; n and env are read when it is not EMPTY */
 	_Atomic uint64_t claim;	/* with gaps: the number of the item that may claim it */
 	size_t n;		/* of a flat function: values */
 	struct leat__env env;	/* with out_size bytes; of a flat function, ahead of them */
