@@ -49,9 +49,7 @@ struct http_client_options {
 	bool follow;
 };
 
-#define HTTP_CLIENT_OPTIONS(...) \
-	(&(const struct http_client_options){ .size = sizeof(struct http_client_options), \
-					      __VA_ARGS__ })
+#define HTTP_CLIENT_OPTIONS(...) LEAT__OPTIONS(struct http_client_options, __VA_ARGS__)
 
 struct http_request {
 	const char *method, *url;

@@ -73,8 +73,7 @@ typedef struct leat_adaptive_options {
 	int probe;		/* Vegas: calls between two probes, by limit; 0: 30 */
 } leat_adaptive_options;
 
-#define LEAT_ADAPTIVE_OPTIONS(...) \
-	(&(const leat_adaptive_options){ .size = sizeof(leat_adaptive_options), __VA_ARGS__ })
+#define LEAT_ADAPTIVE_OPTIONS(...) LEAT__OPTIONS(leat_adaptive_options, __VA_ARGS__)
 
 typedef struct leat_adaptive {
 	leat_adaptive_options _options;

@@ -38,6 +38,24 @@
 /* The channel was closed (or, for a sender, abandoned).  Clear of every errno. */
 #define LEAT_ECLOSED (-4097)
 
+/*
+ * Not for direct use; what LEAT_OPTIONS, LEAT_GROUP_OPTIONS and the like are made of: the
+ * address of a struct with its size and the fields that are given, the others 0.  For an argument:
+ * in C++ it is gone at the end of the expression, in C at that of the block.  C++ (from 20 on, or
+ * as an extension of 17) wants the fields in their order.
+ */
+#ifndef __cplusplus
+#define LEAT__OPTIONS(type, ...) (&(const type){ .size = sizeof(type), __VA_ARGS__ })
+#else
+extern "C++" {
+template <class T> const T *leat__options(const T &options)
+{
+	return &options;
+}
+}
+#define LEAT__OPTIONS(type, ...) leat__options<type>({ .size = sizeof(type), __VA_ARGS__ })
+#endif
+
 typedef struct leat_group leat_group;
 typedef struct leat_channel leat_channel;
 

@@ -33,8 +33,7 @@ typedef struct leat_breaker_options {
 	int successes;		/* so many of them close it; one failure opens it; 1 to 1000 */
 } leat_breaker_options;
 
-#define LEAT_BREAKER_OPTIONS(...) \
-	(&(const leat_breaker_options){ .size = sizeof(leat_breaker_options), __VA_ARGS__ })
+#define LEAT_BREAKER_OPTIONS(...) LEAT__OPTIONS(leat_breaker_options, __VA_ARGS__)
 
 typedef struct leat_breaker {
 	uint64_t _state;

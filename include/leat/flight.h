@@ -89,12 +89,8 @@ struct leat__flight_tag;
 #ifndef __cplusplus
 #define LEAT__FLIGHT(R) __typeof__(__typeof__(R) *(**)(struct leat__flight_tag *))
 #define LEAT__FLIGHT_T(p) __typeof__(((void)0, *(p)))
-#define LEAT__FLIGHT_MAKE(p, ...)                                             \
-	leat_flight_create((leat_flight_raw **)_Generic((p),                  \
-					LEAT__FLIGHT(LEAT__ELEM(*(p))) *: (p)), \
-			   &(const leat_flight_options){                      \
-				   .size = sizeof(leat_flight_options),       \
-				   .result_size = sizeof(LEAT__ELEM(*(p))), __VA_ARGS__ })
+#define LEAT__FLIGHT_RET(p) \
+	((leat_flight_raw **)_Generic((p), LEAT__FLIGHT(LEAT__ELEM(*(p))) *: (p)))
 #define LEAT__FLIGHT_FN(p, fn, arg)                                           \
 	((leat_flight_fn *)(void (*)(void))_Generic((fn),                     \
 		int (*)(LEAT__FLIGHT_T(arg) *, LEAT__ELEM(p) *): (fn)))
@@ -110,9 +106,9 @@ template <class F> leat_flight_fn *leat__flight_fn(typename leat__same<F>::type 
 {
 	return (leat_flight_fn *)(void (*)(void))fn;
 }
-template <class R> int leat__flight_create(leat__flight<R> *p, const leat_flight_options &options)
+template <class R> leat_flight_raw **leat__flight_ret(leat__flight<R> *p)
 {
-	return leat_flight_create((leat_flight_raw **)p, &options);
+	return (leat_flight_raw **)p;
 }
 template <class R> int (*leat__flight_clone(int (*fn)(const R *, R *)))(const void *, void *)
 {
@@ -120,13 +116,14 @@ template <class R> int (*leat__flight_clone(int (*fn)(const R *, R *)))(const vo
 }
 }
 #define LEAT__FLIGHT(R) leat__flight<R>
-#define LEAT__FLIGHT_MAKE(p, ...)                                             \
-	leat__flight_create(p, leat_flight_options{                           \
-				       .size = sizeof(leat_flight_options),   \
-				       .result_size = sizeof(LEAT__ELEM(*(p))), __VA_ARGS__ })
+#define LEAT__FLIGHT_RET(p) leat__flight_ret(p)
 #define LEAT__FLIGHT_FN(p, fn, arg)                                           \
 	leat__flight_fn<int (*)(decltype(leat__flight_arg(arg)) *, LEAT__ELEM(p) *)>(fn)
 #define LEAT__FLIGHT_CLONE(R, fn) leat__flight_clone<R>(fn)
 #endif
+#define LEAT__FLIGHT_MAKE(p, ...)                                             \
+	leat_flight_create(LEAT__FLIGHT_RET(p),                               \
+			   LEAT__OPTIONS(leat_flight_options,                 \
+					 .result_size = sizeof(LEAT__ELEM(*(p))), __VA_ARGS__))
 
 #endif

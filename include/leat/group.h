@@ -49,8 +49,7 @@ typedef struct leat_group_options {
 	bool detached_from_cancel; /* shielded: cancelling the parent does not reach it */
 } leat_group_options;
 
-#define LEAT_GROUP_OPTIONS(...) \
-	(&(const leat_group_options){ .size = sizeof(leat_group_options), __VA_ARGS__ })
+#define LEAT_GROUP_OPTIONS(...) LEAT__OPTIONS(leat_group_options, __VA_ARGS__)
 
 struct leat_group {
 	uint64_t _private[24];	/* struct leat__scope, src/rt/scope.h */

@@ -42,8 +42,7 @@ typedef struct leat_keyed_options {
 	size_t key_size;	/* bytes of the longest string; to 1,024; 0: 64 */
 } leat_keyed_options;
 
-#define LEAT_KEYED_OPTIONS(...) \
-	(&(const leat_keyed_options){ .size = sizeof(leat_keyed_options), __VA_ARGS__ })
+#define LEAT_KEYED_OPTIONS(...) LEAT__OPTIONS(leat_keyed_options, __VA_ARGS__)
 
 /* Made by the two functions below, for one call.  A string is not NULL. */
 typedef struct leat_key {

@@ -50,8 +50,7 @@ typedef struct leat_socket_options {
 	const leat_addr *local;	/* connect: from there; NULL: the kernel chooses */
 } leat_socket_options;
 
-#define LEAT_SOCKET_OPTIONS(...) \
-	(&(const leat_socket_options){ .size = sizeof(leat_socket_options), __VA_ARGS__ })
+#define LEAT_SOCKET_OPTIONS(...) LEAT__OPTIONS(leat_socket_options, __VA_ARGS__)
 
 LEAT_BEGIN_DECLS
 

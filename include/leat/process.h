@@ -80,8 +80,7 @@ typedef struct leat_process_options {
 	bool same_group;
 } leat_process_options;
 
-#define LEAT_PROCESS_OPTIONS(...) \
-	(&(leat_process_options){ .size = sizeof(leat_process_options), __VA_ARGS__ })
+#define LEAT_PROCESS_OPTIONS(...) LEAT__OPTIONS(leat_process_options, __VA_ARGS__)
 
 typedef struct leat_process_result {
 	int code;		/* what it exited with; -1: ended by a signal */

@@ -38,8 +38,7 @@ typedef struct leat_retry_options {
 	bool (*retryable)(int error); /* NULL: every error but -ECANCELED */
 } leat_retry_options;
 
-#define LEAT_RETRY_OPTIONS(...) \
-	(&(const leat_retry_options){ .size = sizeof(leat_retry_options), __VA_ARGS__ })
+#define LEAT_RETRY_OPTIONS(...) LEAT__OPTIONS(leat_retry_options, __VA_ARGS__)
 
 /*
  * leat_retry(options, fn, arg): calls int fn(T *arg) until it returns >= 0, an error that is not

@@ -47,7 +47,7 @@ typedef struct leat_options {
 	int blocking_threads;	/* the most that leat_blocking may start; 0: 64 */
 } leat_options;
 
-#define LEAT_OPTIONS(...) (&(leat_options){ .size = sizeof(leat_options), __VA_ARGS__ })
+#define LEAT_OPTIONS(...) LEAT__OPTIONS(leat_options, __VA_ARGS__)
 
 LEAT_BEGIN_DECLS
 

@@ -48,7 +48,7 @@ typedef struct leat_sim_net {
 	size_t buffer;
 } leat_sim_net;
 
-#define LEAT_SIM_NET(...) (&(const leat_sim_net){ .size = sizeof(leat_sim_net), __VA_ARGS__ })
+#define LEAT_SIM_NET(...) LEAT__OPTIONS(leat_sim_net, __VA_ARGS__)
 
 /*
  * What the simulated disk does.  A run starts with a latency of 20 us to 2 ms, one count in 8
@@ -62,7 +62,7 @@ typedef struct leat_sim_disk {
 	uint64_t capacity;	/* bytes in all files; then -ENOSPC; 0: 1 GiB */
 } leat_sim_disk;
 
-#define LEAT_SIM_DISK(...) (&(const leat_sim_disk){ .size = sizeof(leat_sim_disk), __VA_ARGS__ })
+#define LEAT_SIM_DISK(...) LEAT__OPTIONS(leat_sim_disk, __VA_ARGS__)
 
 LEAT_BEGIN_DECLS
 

@@ -24,8 +24,7 @@ typedef struct leat_stream_options {
 	size_t limit;		/* of a reader: the longest line or piece; 0: 1 MiB */
 } leat_stream_options;
 
-#define LEAT_STREAM_OPTIONS(...) \
-	(&(const leat_stream_options){ .size = sizeof(leat_stream_options), __VA_ARGS__ })
+#define LEAT_STREAM_OPTIONS(...) LEAT__OPTIONS(leat_stream_options, __VA_ARGS__)
 
 LEAT_BEGIN_DECLS
 

@@ -66,8 +66,7 @@ typedef struct leat_task_options {
 	int64_t limit_deadline;	/* how long to wait for the limit: then -ETIMEDOUT; 0: forever */
 } leat_task_options;
 
-#define LEAT_TASK_OPTIONS(...) \
-	(&(const leat_task_options){ .size = sizeof(leat_task_options), __VA_ARGS__ })
+#define LEAT_TASK_OPTIONS(...) LEAT__OPTIONS(leat_task_options, __VA_ARGS__)
 
 /* What LEAT_TASK makes of a task function; for leat_spawn. */
 typedef struct leat_task_type {

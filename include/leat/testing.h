@@ -37,8 +37,7 @@ typedef struct leat_test_options {
 	void (*log)(void *ctx, const char *line); /* NULL: stderr */
 } leat_test_options;
 
-#define LEAT_TEST_OPTIONS(...) \
-	(&(const leat_test_options){ .size = sizeof(leat_test_options), __VA_ARGS__ })
+#define LEAT_TEST_OPTIONS(...) LEAT__OPTIONS(leat_test_options, __VA_ARGS__)
 
 typedef struct leat_test_report {
 	uint64_t runs;

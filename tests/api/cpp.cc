@@ -1,6 +1,12 @@
 // The public API from C++17: tasks, typed channels, select, groups, results.
 #include <cstdio>
+#include <cstring>
 #include <leat/leat.h>
+#include <leat/testing.h>
+// Not where only the installed library is.
+#if __has_include(<http/http.h>)
+#include <http/http.h>
+#endif
 
 // g++ warns of the options that a pool is not given.
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
@@ -319,37 +325,115 @@ static int guarded(int *n)
 
 static void limits()
 {
-	leat_breaker_options options{};
-	leat_adaptive_options adaptive_options{};
-	leat_keyed_options keyed_options{};
 	leat_keyed *keyed;
 	leat_adaptive adaptive;
 	leat_permit permit;
 	int n = 0;
 
-	options.size = sizeof(options);
-	options.failures = options.probes = options.successes = 1;
-	options.open_for = LEAT_S;
-	expect(leat_breaker_init(&breaker, &options) == 0, "a breaker");
+	expect(leat_breaker_init(&breaker, LEAT_BREAKER_OPTIONS(
+			.failures = 1, .open_for = LEAT_S, .probes = 1, .successes = 1)) == 0,
+	       "a breaker");
 	expect(leat_timeout(guarded, &n, 10 * LEAT_S) == 0 && n == 7, "a timeout");
-	adaptive_options.size = sizeof(adaptive_options);
-	adaptive_options.algorithm = LEAT_VEGAS;
-	adaptive_options.min = adaptive_options.initial = adaptive_options.max = 1;
-	expect(leat_adaptive_init(&adaptive, &adaptive_options) == 0, "an adaptive limit");
+	expect(leat_adaptive_init(&adaptive, LEAT_ADAPTIVE_OPTIONS(
+			.algorithm = LEAT_VEGAS, .min = 1, .initial = 1, .max = 1)) == 0,
+	       "an adaptive limit");
 	expect(leat_adaptive_acquire(&adaptive, &permit) == 0, "a permit");
 	leat_adaptive_release(&adaptive, &permit, LEAT_OUTCOME_SUCCESS);
-	keyed_options.size = sizeof(keyed_options);
-	keyed_options.rate = keyed_options.burst = 1;
-	keyed_options.keys = 1;
-	keyed_options.full = LEAT_KEYED_FORGET;
-	expect(leat_keyed_create(&keyed, &keyed_options) == 0, "a keyed limiter");
+	expect(leat_keyed_create(&keyed, LEAT_KEYED_OPTIONS(
+			.rate = 1, .burst = 1, .keys = 1, .full = LEAT_KEYED_FORGET)) == 0,
+	       "a keyed limiter");
 	expect(leat_keyed_try_take(keyed, leat_key_string("k"), 1) == 0, "a key");
 	expect(leat_keyed_try_take(keyed, leat_key_string("k"), 1) == -EAGAIN, "the key again");
 	leat_keyed_destroy(keyed);
 }
 
+static int fail_twice(int *calls)
+{
+	return ++*calls < 3 ? -EAGAIN : 0;
+}
+
+LEAT_TASK_ERR(has_name, (const char *, name))
+{
+	return std::strcmp(leat_task_name(), name);
+}
+
+/* The other options, each as an argument. */
+static void options()
+{
+	const char *const argv[] = { "true", nullptr };
+	leat_process_result result;
+	leat_process *process;
+	leat_addr addr;
+	leat_io io;
+	leat_reader *reader;
+	leat_flight(int) flight;
+	leat_group group;
+	const char *line;
+	size_t n;
+	int calls = 0;
+
+	expect(leat_group_init(&group, LEAT_GROUP_OPTIONS(.join = LEAT_JOIN_ALL_DONE,
+							  .limit = 1)) == 0, "a group");
+	expect(leat_go_with(&group, LEAT_TASK_OPTIONS(.name = "other"), has_name, "other") == 0,
+	       "a task");
+	expect(leat_group_wait(&group) == 0, "its name");
+	leat_group_release(&group);
+	expect(leat_retry(LEAT_RETRY_OPTIONS(.attempts = 3, .backoff = 1), fail_twice, &calls) == 0,
+	       "a retry");
+	expect(leat_addr_parse(&addr, "127.0.0.1:0") == 0, "an address");
+	expect(leat_listen(&io, &addr, LEAT_SOCKET_OPTIONS(.backlog = 1, .no_delay = true)) == 0,
+	       "a socket");
+	expect(leat_io_close(io) == 0, "its close");
+	expect(leat_io_memory(&io, "line\n", 5, 0) == 0, "a stream");
+	expect(leat_reader_create(&reader, io, LEAT_STREAM_OPTIONS(.buffer = 64, .limit = 64)) == 0,
+	       "a reader");
+	expect(leat_reader_line(reader, &line, &n, LEAT_FOREVER) == 0 && n == 4, "a line");
+	leat_reader_free(reader);
+	expect(leat_io_close(io) == 0, "close of a stream");
+	expect(leat_process_start(&process,
+				  LEAT_PROCESS_OPTIONS(.argv = argv, .search = true)) == 0,
+	       "a process");
+	expect(leat_process_wait(process, &result, LEAT_FOREVER) == 0 && result.code == 0,
+	       "its end");
+	leat_process_release(process);
+	expect(leat_flight_make(&flight, .name = "flight") == 0, "a flight");
+	leat_flight_destroy(flight);
+#ifdef HTTP_CLIENT_OPTIONS
+	expect(HTTP_CLIENT_OPTIONS(.per_host = 2)->per_host == 2, "of a connector");
+#endif
+}
+
+static int simulated(void *)
+{
+	expect(leat_sim_net_set(LEAT_SIM_NET(.latency_min = 1, .latency_max = 2)) == 0, "a net");
+	expect(leat_sim_disk_set(LEAT_SIM_DISK(.latency_min = 1, .latency_max = 2)) == 0, "a disk");
+	return 0;
+}
+
+static int scenario(int *)
+{
+	return leat_yield();
+}
+
+static int check(int *, int r)
+{
+	return r == -ECANCELED ? 0 : r;
+}
+
+/* What begins a runtime of its own. */
+static void runtimes()
+{
+	int fixture = 0;
+
+	expect(leat_run(LEAT_OPTIONS(.workers = 1, .sim_seed = 1), simulated, nullptr) == 0,
+	       "a simulation");
+	expect(leat_test_everywhere(LEAT_TEST_OPTIONS(.seeds = 2), scenario, check, &fixture,
+				    nullptr) == 0, "a scenario");
+}
+
 static int body(void *)
 {
+	options();
 	limits();
 	fans_from_one();
 	pools();
@@ -393,6 +477,7 @@ static int body(void *)
 int main()
 {
 	expect(leat_run(nullptr, body, nullptr) == 0, "leat_run");
+	runtimes();
 	std::printf("%d passed, %d failed\n", checked - failed, failed);
 	return failed != 0;
 }

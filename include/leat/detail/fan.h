@@ -20,8 +20,6 @@ enum leat__fan_kind {
 
 #ifndef __cplusplus
 
-#define LEAT__FAN_OPTIONS(...)                                                \
-	(&(const leat_fan_options){ .size = sizeof(leat_fan_options), __VA_ARGS__ })
 #define LEAT__FAN_FN(type, fn) ((leat_fan_fn *)_Generic((fn), type: (fn)))
 #define LEAT__FAN_CLONE(T, fn)                                                \
 	((int (*)(const void *, void *))LEAT__FAN_FN( \
@@ -30,7 +28,6 @@ enum leat__fan_kind {
 #define LEAT__FAN_PAIR(a, b) ((leat_channel *[]){ LEAT__RX(a), LEAT__RX(b) })
 #define LEAT__FAN_TX_PAIR(a, b) ((leat_channel *[]){ LEAT__TX(a), LEAT__TX(b) })
 #define LEAT__FAN_ONE(c) ((leat_channel *[]){ c })
-#define LEAT__FAN_START leat_fan_start
 
 #else
 
@@ -43,23 +40,18 @@ template <size_t N> struct leat__fan_channels {
 	leat_channel *channel[N];
 	operator const void *() const { return channel; }
 };
-inline int leat__fan_start(leat_fan **ret_fan, leat_group *group, const void *ins, size_t nins,
-			   const void *outs, size_t nouts, const leat_fan_options &options)
-{
-	return leat_fan_start(ret_fan, group, ins, nins, outs, nouts, &options);
-}
 }
 
-#define LEAT__FAN_OPTIONS(...) leat_fan_options{ .size = sizeof(leat_fan_options), __VA_ARGS__ }
 #define LEAT__FAN_FN(type, fn) leat__fan_fn<type>(fn)
 #define LEAT__FAN_CLONE(T, fn)                                                \
 	((int (*)(const void *, void *))leat__fan_fn<int (*)(const T *, T *)>(fn))
 #define LEAT__FAN_PAIR(a, b) (leat__fan_channels<2>{ { LEAT__RX(a), LEAT__RX(b) } })
 #define LEAT__FAN_TX_PAIR(a, b) (leat__fan_channels<2>{ { LEAT__TX(a), LEAT__TX(b) } })
 #define LEAT__FAN_ONE(c) (leat__fan_channels<1>{ { c } })
-#define LEAT__FAN_START leat__fan_start
 
 #endif
+
+#define LEAT__FAN_OPTIONS(...) LEAT__OPTIONS(leat_fan_options, __VA_ARGS__)
 
 /* An array of handles of either end. */
 #define LEAT__FAN_INS(a) ((void)sizeof(LEAT__RX((a)[0])), (const void *)(a))
@@ -71,22 +63,22 @@ inline int leat__fan_start(leat_fan **ret_fan, leat_group *group, const void *in
 	.out_size = sizeof(LEAT__ELEM(out))
 
 #define LEAT__MERGE(r, g, in, n_, out, ...)                                   \
-	LEAT__FAN_START((r), (g), LEAT__FAN_INS(in), (n_), LEAT__FAN_ONE(LEAT__TX(out)), 1, \
+	leat_fan_start((r), (g), LEAT__FAN_INS(in), (n_), LEAT__FAN_ONE(LEAT__TX(out)), 1, \
 			LEAT__FAN_OPTIONS(LEAT__FAN_OF(LEAT__FAN_MERGE, (in)[0], out), \
 					  __VA_ARGS__))
 #define LEAT__MERGE_ORDERED(r, g, in, n_, out, less, ...)                     \
-	LEAT__FAN_START((r), (g), LEAT__FAN_INS(in), (n_), LEAT__FAN_ONE(LEAT__TX(out)), 1, \
+	leat_fan_start((r), (g), LEAT__FAN_INS(in), (n_), LEAT__FAN_ONE(LEAT__TX(out)), 1, \
 			LEAT__FAN_OPTIONS(LEAT__FAN_OF(LEAT__FAN_ORDERED, (in)[0], out), \
 					  .fn = LEAT__FAN_FN(bool (*)(const LEAT__ELEM(out) *, \
 								      const LEAT__ELEM(out) *), \
 							     less), __VA_ARGS__))
 #define LEAT__CONCAT(r, g, in, n_, out, ...)                                  \
-	LEAT__FAN_START((r), (g), LEAT__FAN_INS(in), (n_), LEAT__FAN_ONE(LEAT__TX(out)), 1, \
+	leat_fan_start((r), (g), LEAT__FAN_INS(in), (n_), LEAT__FAN_ONE(LEAT__TX(out)), 1, \
 			LEAT__FAN_OPTIONS(LEAT__FAN_OF(LEAT__FAN_CONCAT, (in)[0], out), \
 					  __VA_ARGS__))
 /* The sizes: of the first input, and of the output; that of the second is its channel's. */
 #define LEAT__ZIP(r, g, a, b, out, combine, ...)                              \
-	LEAT__FAN_START((r), (g), LEAT__FAN_PAIR(a, b), 2, LEAT__FAN_ONE(LEAT__TX(out)), 1, \
+	leat_fan_start((r), (g), LEAT__FAN_PAIR(a, b), 2, LEAT__FAN_ONE(LEAT__TX(out)), 1, \
 			LEAT__FAN_OPTIONS(.kind = LEAT__FAN_ZIP,              \
 					  .item_size = sizeof(LEAT__ELEM(a)), \
 					  .out_size = sizeof(LEAT__ELEM(out)), \
@@ -96,25 +88,25 @@ inline int leat__fan_start(leat_fan **ret_fan, leat_group *group, const void *in
 							     combine),        \
 					  .n = sizeof(LEAT__ELEM(b)), __VA_ARGS__))
 #define LEAT__BALANCE(r, g, in, out, n_, ...)                                 \
-	LEAT__FAN_START((r), (g), LEAT__FAN_ONE(LEAT__RX(in)), 1, LEAT__FAN_OUTS(out), (n_), \
+	leat_fan_start((r), (g), LEAT__FAN_ONE(LEAT__RX(in)), 1, LEAT__FAN_OUTS(out), (n_), \
 			LEAT__FAN_OPTIONS(LEAT__FAN_OF(LEAT__FAN_BALANCE, in, (out)[0]), \
 					  __VA_ARGS__))
 #define LEAT__BROADCAST(r, g, in, out, n_, ...)                               \
-	LEAT__FAN_START((r), (g), LEAT__FAN_ONE(LEAT__RX(in)), 1, LEAT__FAN_OUTS(out), (n_), \
+	leat_fan_start((r), (g), LEAT__FAN_ONE(LEAT__RX(in)), 1, LEAT__FAN_OUTS(out), (n_), \
 			LEAT__FAN_OPTIONS(LEAT__FAN_OF(LEAT__FAN_BROADCAST, in, (out)[0]), \
 					  __VA_ARGS__))
 #define LEAT__PARTITION(r, g, in, out, n_, key, ...)                          \
-	LEAT__FAN_START((r), (g), LEAT__FAN_ONE(LEAT__RX(in)), 1, LEAT__FAN_OUTS(out), (n_), \
+	leat_fan_start((r), (g), LEAT__FAN_ONE(LEAT__RX(in)), 1, LEAT__FAN_OUTS(out), (n_), \
 			LEAT__FAN_OPTIONS(LEAT__FAN_OF(LEAT__FAN_PARTITION, in, (out)[0]), \
 					  .fn = LEAT__FAN_FN(uint64_t (*)(const LEAT__ELEM(in) *), \
 							     key), __VA_ARGS__))
 #define LEAT__TAKE(r, g, in, out, count, ...)                                 \
-	LEAT__FAN_START((r), (g), LEAT__FAN_ONE(LEAT__RX(in)), 1, LEAT__FAN_ONE(LEAT__TX(out)), 1, \
+	leat_fan_start((r), (g), LEAT__FAN_ONE(LEAT__RX(in)), 1, LEAT__FAN_ONE(LEAT__TX(out)), 1, \
 			LEAT__FAN_OPTIONS(LEAT__FAN_OF(LEAT__FAN_TAKE, in, out), \
 					  .n = (count), __VA_ARGS__))
 
 #define LEAT__TEE(r, g, in, a, b, ...)                                        \
-	LEAT__FAN_START((r), (g), LEAT__FAN_ONE(LEAT__RX(in)), 1, LEAT__FAN_TX_PAIR(a, b), 2, \
+	leat_fan_start((r), (g), LEAT__FAN_ONE(LEAT__RX(in)), 1, LEAT__FAN_TX_PAIR(a, b), 2, \
 			LEAT__FAN_OPTIONS(.kind = LEAT__FAN_BROADCAST,        \
 					  .item_size = LEAT__SAME_SIZE(LEAT__ELEM(in), \
 								       LEAT__ELEM(a)), \
@@ -122,19 +114,19 @@ inline int leat__fan_start(leat_fan **ret_fan, leat_group *group, const void *in
 								      LEAT__ELEM(b)), \
 					  __VA_ARGS__))
 #define LEAT__OR_DONE(r, g, in, out, done, ...)                               \
-	LEAT__FAN_START((r), (g), LEAT__FAN_PAIR(in, done), 2, LEAT__FAN_ONE(LEAT__TX(out)), 1, \
+	leat_fan_start((r), (g), LEAT__FAN_PAIR(in, done), 2, LEAT__FAN_ONE(LEAT__TX(out)), 1, \
 			LEAT__FAN_OPTIONS(LEAT__FAN_OF(LEAT__FAN_OR_DONE, in, out), \
 					  __VA_ARGS__))
 /* A channel that comes out of in; never evaluated. */
 #define LEAT__FAN_INNER(in) (*(LEAT__ELEM(in) *)0)
 #define LEAT__BRIDGE(r, g, in, out, ...)                                      \
-	LEAT__FAN_START((r), (g), LEAT__FAN_ONE(LEAT__RX(in)),                \
+	leat_fan_start((r), (g), LEAT__FAN_ONE(LEAT__RX(in)),                \
 			1 + 0 * sizeof(LEAT__RX(LEAT__FAN_INNER(in))),        \
 			LEAT__FAN_ONE(LEAT__TX(out)), 1,                      \
 			LEAT__FAN_OPTIONS(LEAT__FAN_OF(LEAT__FAN_BRIDGE, LEAT__FAN_INNER(in), \
 						       out), __VA_ARGS__))
 #define LEAT__FAN_CONFLATED(r, g, in, out, merge, ...)                        \
-	LEAT__FAN_START((r), (g), LEAT__FAN_ONE(LEAT__RX(in)), 1, LEAT__FAN_ONE(LEAT__TX(out)), 1, \
+	leat_fan_start((r), (g), LEAT__FAN_ONE(LEAT__RX(in)), 1, LEAT__FAN_ONE(LEAT__TX(out)), 1, \
 			LEAT__FAN_OPTIONS(LEAT__FAN_OF(LEAT__FAN_CONFLATE, in, out), \
 					  .fn = LEAT__FAN_FN(int (*)(LEAT__ELEM(in) *, \
 								     LEAT__ELEM(in) *), \

@@ -37,11 +37,6 @@ enum leat__stage_kind {
 /* As an array, for the enclosing block. */
 #define LEAT__FLOW_ONE(flow) ((leat_flow_raw *[]){ LEAT__FLOW_IN(flow) })
 #define LEAT__STAGE_FN(type, fn) ((leat_stage_fn *)_Generic((fn), type: (fn)))
-#define LEAT__PIPELINE_MAKE(p, ...)                                           \
-	leat_pipeline_create((p), &(const leat_pipeline_options){             \
-					  .size = sizeof(leat_pipeline_options), __VA_ARGS__ })
-#define LEAT__STAGE(...)                                                      \
-	(&(const leat_stage_options){ .size = sizeof(leat_stage_options), __VA_ARGS__ })
 /* The struct of a batch of T: T *item first, then size_t n. */
 #define LEAT__BATCH_OF(T, B)                                                  \
 	(sizeof(B) + 0 * sizeof(char[_Generic(((B *)0)->item, T *: 1) &&      \
@@ -55,10 +50,6 @@ enum leat__stage_kind {
 						     _Generic(((L *)0)->error, int: 1) && \
 						     offsetof(L, item) == 0 ?   \
 					     1 : -1]))
-#define LEAT__PIPELINE_ADD leat_pipeline_add
-#define LEAT__PIPELINE_ADD_FAN leat_pipeline_add_fan
-#define LEAT__PIPELINE_ADD_TEE leat_pipeline_add_tee
-#define LEAT__PIPELINE_ADD_ZIP leat_pipeline_add_zip
 
 #else
 
@@ -81,31 +72,6 @@ template <class T> leat_flow_raw **leat__flow_ret(leat__flow<T> *flow)
 template <class F> leat_stage_fn *leat__stage_fn(typename leat__same<F>::type fn)
 {
 	return (leat_stage_fn *)fn;
-}
-inline int leat__pipeline_create(leat_pipeline **p, const leat_pipeline_options &options)
-{
-	return leat_pipeline_create(p, &options);
-}
-inline int leat__pipeline_add(leat_pipeline *p, leat_flow_raw *in, leat_flow_raw **out,
-			      const leat_stage_options &options)
-{
-	return leat_pipeline_add(p, in, out, &options);
-}
-inline int leat__pipeline_add_fan(leat_pipeline *p, leat_flow_raw *const *ins, size_t nins,
-				  leat_flow_raw **outs, size_t nouts,
-				  const leat_stage_options &options)
-{
-	return leat_pipeline_add_fan(p, ins, nins, outs, nouts, &options);
-}
-inline int leat__pipeline_add_tee(leat_pipeline *p, leat_flow_raw *in, leat_flow_raw **out,
-				  leat_flow_raw **side, const leat_stage_options &options)
-{
-	return leat_pipeline_add_tee(p, in, out, side, &options);
-}
-inline int leat__pipeline_add_zip(leat_pipeline *p, leat_flow_raw *a, leat_flow_raw *b,
-				  leat_flow_raw **out, const leat_stage_options &options)
-{
-	return leat_pipeline_add_zip(p, a, b, out, &options);
 }
 template <class T> leat_flow_raw *const *leat__flow_ins(const leat__flow<T> *flows)
 {
@@ -138,20 +104,16 @@ template <class T, class L> constexpr size_t leat__letter_of()
 #define LEAT__FLOW_IN(flow) leat__flow_in(flow)
 #define LEAT__FLOW_RET(f) leat__flow_ret(f)
 #define LEAT__STAGE_FN(type, fn) leat__stage_fn<type>(fn)
-#define LEAT__PIPELINE_MAKE(p, ...)                                           \
-	leat__pipeline_create((p), leat_pipeline_options{                     \
-					   .size = sizeof(leat_pipeline_options), __VA_ARGS__ })
-#define LEAT__STAGE(...) leat_stage_options{ .size = sizeof(leat_stage_options), __VA_ARGS__ }
 #define LEAT__BATCH_OF(T, B) leat__batch_of<T, B>()
 #define LEAT__LETTER_OF(T, L) leat__letter_of<T, L>()
-#define LEAT__PIPELINE_ADD leat__pipeline_add
-#define LEAT__PIPELINE_ADD_FAN leat__pipeline_add_fan
-#define LEAT__PIPELINE_ADD_TEE leat__pipeline_add_tee
-#define LEAT__PIPELINE_ADD_ZIP leat__pipeline_add_zip
 #define LEAT__FLOW_INS(flows) leat__flow_ins(&(flows)[0])
 #define LEAT__FLOW_ONE(flow) (leat__flows<1>{ { LEAT__FLOW_IN(flow) } })
 
 #endif
+
+#define LEAT__PIPELINE_MAKE(p, ...) \
+	leat_pipeline_create((p), LEAT__OPTIONS(leat_pipeline_options, __VA_ARGS__))
+#define LEAT__STAGE(...) LEAT__OPTIONS(leat_stage_options, __VA_ARGS__)
 
 /* In the order of the fields: C++ asks for it. */
 #define LEAT__STAGE_SIZES(i, o) .in_size = (i), .out_size = (o)
@@ -159,61 +121,61 @@ template <class T, class L> constexpr size_t leat__letter_of()
 	LEAT__STAGE_SIZES(sizeof(LEAT__FLOW_T(f)), sizeof(LEAT__FLOW_RET_T(rf)))
 
 #define LEAT__PIPELINE_SOURCE(p, rf, s, f, ...)                               \
-	LEAT__PIPELINE_ADD((p), NULL, LEAT__FLOW_RET(rf),                      \
+	leat_pipeline_add((p), NULL, LEAT__FLOW_RET(rf),                      \
 			  LEAT__STAGE(.kind = LEAT__SOURCE,                   \
 				      LEAT__STAGE_SIZES(0, sizeof(LEAT__FLOW_RET_T(rf))), \
 				      .fn = LEAT__STAGE_FN(int (*)(LEAT__STATE(s) *, \
 								   LEAT__FLOW_RET_T(rf) *), f), \
 				      .state = (s), __VA_ARGS__))
 #define LEAT__PIPELINE_FROM(p, rf, c, ...)                                    \
-	LEAT__PIPELINE_ADD((p), NULL, LEAT__FLOW_RET(rf),                     \
+	leat_pipeline_add((p), NULL, LEAT__FLOW_RET(rf),                     \
 			   LEAT__STAGE(.kind = LEAT__FROM,                    \
 				       LEAT__STAGE_SIZES(0, LEAT__SAME_SIZE(   \
 								    LEAT__ELEM(c), \
 								    LEAT__FLOW_RET_T(rf))), \
 				       .chan = LEAT__RX(c), __VA_ARGS__))
 #define LEAT__PIPELINE_MAP(p, f, rf, w, ...)                                  \
-	LEAT__PIPELINE_ADD((p), LEAT__FLOW_IN(f), LEAT__FLOW_RET(rf),          \
+	leat_pipeline_add((p), LEAT__FLOW_IN(f), LEAT__FLOW_RET(rf),          \
 			  LEAT__STAGE(.kind = LEAT__MAP, LEAT__STAGE_INOUT(f, rf), \
 				      .fn = LEAT__STAGE_FN(int (*)(LEAT__FLOW_T(f) *, \
 								   LEAT__FLOW_RET_T(rf) *), w), \
 				      __VA_ARGS__))
 #define LEAT__PIPELINE_MAP_WITH(p, f, rf, s, w, ...)                          \
-	LEAT__PIPELINE_ADD((p), LEAT__FLOW_IN(f), LEAT__FLOW_RET(rf),          \
+	leat_pipeline_add((p), LEAT__FLOW_IN(f), LEAT__FLOW_RET(rf),          \
 			  LEAT__STAGE(.kind = LEAT__MAP, LEAT__STAGE_INOUT(f, rf), \
 				      .fn = LEAT__STAGE_FN(int (*)(LEAT__STATE(s) *, \
 								   LEAT__FLOW_T(f) *, \
 								   LEAT__FLOW_RET_T(rf) *), w), \
 				      .state = (s), __VA_ARGS__))
 #define LEAT__PIPELINE_FLAT(p, f, rf, w, ...)                                 \
-	LEAT__PIPELINE_ADD((p), LEAT__FLOW_IN(f), LEAT__FLOW_RET(rf),          \
+	leat_pipeline_add((p), LEAT__FLOW_IN(f), LEAT__FLOW_RET(rf),          \
 			  LEAT__STAGE(.kind = LEAT__FLAT, LEAT__STAGE_INOUT(f, rf), \
 				      .fn = LEAT__STAGE_FN(                   \
 					      int (*)(LEAT__FLOW_T(f) *,      \
 						      LEAT__EMITTER(LEAT__FLOW_RET_T(rf))), w), \
 				      __VA_ARGS__))
 #define LEAT__PIPELINE_FLAT_WITH(p, f, rf, s, w, ...)                         \
-	LEAT__PIPELINE_ADD((p), LEAT__FLOW_IN(f), LEAT__FLOW_RET(rf),          \
+	leat_pipeline_add((p), LEAT__FLOW_IN(f), LEAT__FLOW_RET(rf),          \
 			  LEAT__STAGE(.kind = LEAT__FLAT, LEAT__STAGE_INOUT(f, rf), \
 				      .fn = LEAT__STAGE_FN(                   \
 					      int (*)(LEAT__STATE(s) *, LEAT__FLOW_T(f) *, \
 						      LEAT__EMITTER(LEAT__FLOW_RET_T(rf))), w), \
 				      .state = (s), __VA_ARGS__))
 #define LEAT__PIPELINE_BATCH(p, f, rf, ...)                                   \
-	LEAT__PIPELINE_ADD((p), LEAT__FLOW_IN(f), LEAT__FLOW_RET(rf),          \
+	leat_pipeline_add((p), LEAT__FLOW_IN(f), LEAT__FLOW_RET(rf),          \
 			  LEAT__STAGE(.kind = LEAT__BATCH,                    \
 				      LEAT__STAGE_SIZES(sizeof(LEAT__FLOW_T(f)),       \
 						LEAT__BATCH_OF(LEAT__FLOW_T(f), \
 							       LEAT__FLOW_RET_T(rf))), \
 				      __VA_ARGS__))
 #define LEAT__PIPELINE_REDUCE(p, f, rf, a, w, ...)                            \
-	LEAT__PIPELINE_ADD((p), LEAT__FLOW_IN(f), LEAT__FLOW_RET(rf),          \
+	leat_pipeline_add((p), LEAT__FLOW_IN(f), LEAT__FLOW_RET(rf),          \
 			  LEAT__STAGE(.kind = LEAT__REDUCE, LEAT__STAGE_INOUT(f, rf), \
 				      .fn = LEAT__STAGE_FN(int (*)(LEAT__FLOW_RET_T(rf) *, \
 								   LEAT__FLOW_T(f) *), w), \
 				      .state = LEAT__CPTR(*(rf), a), __VA_ARGS__))
 #define LEAT__PIPELINE_CONFLATE(p, f, rf, w, ...)                             \
-	LEAT__PIPELINE_ADD((p), LEAT__FLOW_IN(f), LEAT__FLOW_RET(rf),          \
+	leat_pipeline_add((p), LEAT__FLOW_IN(f), LEAT__FLOW_RET(rf),          \
 			  LEAT__STAGE(.kind = LEAT__CONFLATE, LEAT__STAGE_INOUT(f, rf), \
 				      .fn = LEAT__STAGE_FN(int (*)(LEAT__FLOW_RET_T(rf) *, \
 								   LEAT__FLOW_T(f) *), w), \
@@ -223,20 +185,20 @@ template <class T, class L> constexpr size_t leat__letter_of()
 				  LEAT__LETTER_OF(LEAT__FLOW_T(f), LEAT__FLOW_RET_T(rf)), \
 				  offsetof(LEAT__FLOW_RET_T(rf), error))
 #define LEAT__PIPELINE_SINK(p, f, w, ...)                                     \
-	LEAT__PIPELINE_ADD((p), LEAT__FLOW_IN(f), NULL,                        \
+	leat_pipeline_add((p), LEAT__FLOW_IN(f), NULL,                        \
 			  LEAT__STAGE(.kind = LEAT__SINK,                     \
 				      LEAT__STAGE_SIZES(sizeof(LEAT__FLOW_T(f)), 0),   \
 				      .fn = LEAT__STAGE_FN(int (*)(LEAT__FLOW_T(f) *), w), \
 				      __VA_ARGS__))
 #define LEAT__PIPELINE_SINK_WITH(p, f, s, w, ...)                             \
-	LEAT__PIPELINE_ADD((p), LEAT__FLOW_IN(f), NULL,                        \
+	leat_pipeline_add((p), LEAT__FLOW_IN(f), NULL,                        \
 			  LEAT__STAGE(.kind = LEAT__SINK,                     \
 				      LEAT__STAGE_SIZES(sizeof(LEAT__FLOW_T(f)), 0),   \
 				      .fn = LEAT__STAGE_FN(int (*)(LEAT__STATE(s) *, \
 								   LEAT__FLOW_T(f) *), w), \
 				      .state = (s), __VA_ARGS__))
 #define LEAT__PIPELINE_TO(p, f, c, ...)                                       \
-	LEAT__PIPELINE_ADD((p), LEAT__FLOW_IN(f), NULL,                       \
+	leat_pipeline_add((p), LEAT__FLOW_IN(f), NULL,                       \
 			   LEAT__STAGE(.kind = LEAT__TO,                      \
 				       LEAT__STAGE_SIZES(LEAT__SAME_SIZE(LEAT__FLOW_T(f), \
 									 LEAT__ELEM(c)), 0), \
@@ -248,11 +210,11 @@ template <class T, class L> constexpr size_t leat__letter_of()
 	LEAT__STAGE_SIZES(LEAT__SAME_SIZE(LEAT__FLOW_T(f), LEAT__FLOW_RET_T(rf)), \
 			  sizeof(LEAT__FLOW_RET_T(rf)))
 #define LEAT__PIPELINE_OUT(p, f, rf, n_, kind_, ...)                          \
-	LEAT__PIPELINE_ADD_FAN((p), LEAT__FLOW_ONE(f), 1, LEAT__FLOW_RET(&(rf)[0]), (n_), \
+	leat_pipeline_add_fan((p), LEAT__FLOW_ONE(f), 1, LEAT__FLOW_RET(&(rf)[0]), (n_), \
 			       LEAT__STAGE(.kind = (int)LEAT__FANS + (int)(kind_),      \
 					   LEAT__FLOW_SAME(f, &(rf)[0]), __VA_ARGS__))
 #define LEAT__PIPELINE_IN(p, f, n_, rf, kind_, ...)                           \
-	LEAT__PIPELINE_ADD_FAN((p), LEAT__FLOW_INS(f), (n_), LEAT__FLOW_RET(rf), 1, \
+	leat_pipeline_add_fan((p), LEAT__FLOW_INS(f), (n_), LEAT__FLOW_RET(rf), 1, \
 			       LEAT__STAGE(.kind = (int)LEAT__FANS + (int)(kind_),      \
 					   LEAT__FLOW_SAME((f)[0], rf), __VA_ARGS__))
 #define LEAT__PIPELINE_BALANCE(p, f, rf, n_, ...) \
@@ -264,7 +226,7 @@ template <class T, class L> constexpr size_t leat__letter_of()
 			   .fn = LEAT__STAGE_FN(uint64_t (*)(const LEAT__FLOW_T(f) *), k), \
 			   __VA_ARGS__)
 #define LEAT__PIPELINE_TEE(p, f, rf, rs, ...)                                 \
-	LEAT__PIPELINE_ADD_TEE((p), LEAT__FLOW_IN(f), LEAT__FLOW_RET(rf), LEAT__FLOW_RET(rs), \
+	leat_pipeline_add_tee((p), LEAT__FLOW_IN(f), LEAT__FLOW_RET(rf), LEAT__FLOW_RET(rs), \
 			       LEAT__STAGE(.kind = (int)LEAT__FANS + (int)LEAT__FAN_BROADCAST, \
 					   .in_size = LEAT__SAME_SIZE(LEAT__FLOW_T(f), \
 								      LEAT__FLOW_RET_T(rf)), \
@@ -272,7 +234,7 @@ template <class T, class L> constexpr size_t leat__letter_of()
 								       LEAT__FLOW_RET_T(rs)), \
 					   __VA_ARGS__))
 #define LEAT__PIPELINE_TAKE(p, f, rf, n_, ...)                                \
-	LEAT__PIPELINE_ADD_FAN((p), LEAT__FLOW_ONE(f), 1, LEAT__FLOW_RET(rf), 1, \
+	leat_pipeline_add_fan((p), LEAT__FLOW_ONE(f), 1, LEAT__FLOW_RET(rf), 1, \
 			       LEAT__STAGE(.kind = (int)LEAT__FANS + (int)LEAT__FAN_TAKE, \
 					   LEAT__FLOW_SAME(f, rf), .n = (n_), __VA_ARGS__))
 #define LEAT__PIPELINE_MERGE(p, f, n_, rf, ...) \
@@ -285,7 +247,7 @@ template <class T, class L> constexpr size_t leat__letter_of()
 #define LEAT__PIPELINE_CONCAT(p, f, n_, rf, ...) \
 	LEAT__PIPELINE_IN(p, f, n_, rf, LEAT__FAN_CONCAT, __VA_ARGS__)
 #define LEAT__PIPELINE_ZIP(p, a, b, rf, c, ...)                               \
-	LEAT__PIPELINE_ADD_ZIP((p), LEAT__FLOW_IN(a), LEAT__FLOW_IN(b), LEAT__FLOW_RET(rf), \
+	leat_pipeline_add_zip((p), LEAT__FLOW_IN(a), LEAT__FLOW_IN(b), LEAT__FLOW_RET(rf), \
 			       LEAT__STAGE(.kind = (int)LEAT__FANS + (int)LEAT__FAN_ZIP, \
 					   LEAT__STAGE_INOUT(a, rf),          \
 					   .fn = LEAT__STAGE_FN(              \

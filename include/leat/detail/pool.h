@@ -9,11 +9,6 @@ struct leat__pool_tag;
 #define LEAT__POOL_RAW(pool) ((leat_pool_raw *)(pool))
 #ifndef __cplusplus
 
-#define LEAT__POOL_CREATE(p, ...)                                             \
-	leat_pool_create(LEAT__POOL_RET(p), &(const leat_pool_options){       \
-						    .size = sizeof(leat_pool_options), \
-						    __VA_ARGS__ })
-
 #define LEAT__POOL(J) __typeof__(__typeof__(J) *(**)(struct leat__pool_tag *))
 
 /* The untyped handle's address, if p points at a pool's handle. */
@@ -51,16 +46,14 @@ template <class F> leat_pool_fn *leat__pool_fn(typename leat__same<F>::type fn)
 	return (leat_pool_fn *)fn;
 }
 template <class S> S leat__state_of(const S *);
-template <class J> int leat__pool_create(leat__pool<J> *p, const leat_pool_options &options)
+template <class J> leat_pool_raw **leat__pool_ret(leat__pool<J> *p)
 {
-	return leat_pool_create((leat_pool_raw **)p, &options);
+	return (leat_pool_raw **)p;
 }
 }
-
-#define LEAT__POOL_CREATE(p, ...) \
-	leat__pool_create(p, leat_pool_options{ .size = sizeof(leat_pool_options), __VA_ARGS__ })
 
 #define LEAT__POOL(J) leat__pool<J>
+#define LEAT__POOL_RET(p) leat__pool_ret(p)
 #define LEAT__STATE(s) decltype(leat__state_of(s))
 #define LEAT__POOL_WORK(p, fn) leat__pool_fn<int (*)(LEAT__ELEM(*(p)) *)>(fn)
 #define LEAT__POOL_WORK_TO(p, c, fn) \
@@ -78,6 +71,9 @@ template <class J> int leat__pool_create(leat__pool<J> *p, const leat_pool_optio
 #define LEAT__POOL_FAILED(J, fn) ((void (*)(void *, int))leat__pool_fn<void (*)(J *, int)>(fn))
 
 #endif
+
+#define LEAT__POOL_CREATE(p, ...) \
+	leat_pool_create(LEAT__POOL_RET(p), LEAT__OPTIONS(leat_pool_options, __VA_ARGS__))
 
 /* In the order of the fields: C++ asks for it. */
 #define LEAT__POOL_JOB(p) .job_size = sizeof(LEAT__ELEM(*(p)))
