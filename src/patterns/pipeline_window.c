@@ -5,9 +5,10 @@
  * those from the next in order on.  Who has done one puts what it has made into the slot, and goes
  * on; whoever finds that the next slot in order is full hands on from there, one task at a time.
  *
- * A worker whose item is size (window) or more behind the next waits then, with nothing in its hands,
- * before it takes another.  (With the item in its hands it would be needed by the others: then all
- * wait for one that has been woken and does not run yet.)  So slots for size + workers are enough.
+ * A worker whose item is size (the option window) or more behind the next waits then, with nothing
+ * in its hands, before it takes another.  (With the item in its hands it would be needed by the
+ * others: then all wait for one that has been woken and does not run yet.)  So slots for size +
+ * workers are enough.
  *
  * turn is one word: the number of the next item, BUSY while a task hands on, WANTED while others
  * wait for a change.  A slot is written by the worker of its item, and then by who is BUSY.
