@@ -156,7 +156,7 @@ struct leat_stage {
 	struct leat_fan *fan;	/* (c) of fan-out and fan-in; else NULL */
 	bool mixes;		/* (c) a zip of copies that are out of order, so not of one item */
 	/* While it is built, by searches (pipeline_graph.c). */
-	bool marked, starved;
+	bool marked, letters_full, starved;
 	size_t live_for_one;
 	atomic_bool over;	/* a sink that has ended, or has enough */
 	int workers;		/* (c) the most */

@@ -7,7 +7,8 @@
  * lets those fill up.  It waits for ever if what it waits for needs what the full ones hold up.
  * So for each such fan-in, and each flow for which it may wait:
  *	H1 full: its other flows, and all flows above a stage whose flow is full; but not above a
- *	   reduce, which takes whatever comes, and has nothing to hand on before the end
+ *	   reduce, which takes whatever comes, and has nothing to hand on before the end, unless
+ *	   its dead letters are full
  *	H2 starved: what comes from the fan-in; what comes from a source with a full flow below it,
  *	   whose items may all be live, or from a fan-out with one; and what comes from a stage with
  *	   a flow that is starved
@@ -42,7 +43,20 @@ static bool is_joined(const struct leat_stage *s, const struct leat_stage *t)
 	return s->o.kind == LEAT__FROM && t->o.kind == LEAT__TO && t->o.chan == s->o.chan;
 }
 
-/* Marks what is above the marked stages, but not what is above one of the kind stop. */
+/* The stage of a flow that is full: whether that is new. */
+static bool mark(const struct leat_flow_raw *full)
+{
+	struct leat_stage *s = full->from;
+	bool *is = full == s->dead ? &s->letters_full : &s->marked, more = !*is;
+
+	*is = s->marked = true;
+	return more;
+}
+
+/*
+ * Marks what is above the marked stages, but not what is above one of the kind stop, unless its
+ * letters are full.
+ */
 static void mark_upwards(const struct leat_pipeline *p, int stop)
 {
 	bool more = true;
@@ -50,10 +64,10 @@ static void mark_upwards(const struct leat_pipeline *p, int stop)
 	while (more) {
 		more = false;
 		for (struct leat_stage *s = p->last; s; s = s->prev) {
-			if (!s->marked || s->o.kind == stop)
+			if (!s->marked || (s->o.kind == stop && !s->letters_full))
 				continue;
 			for (size_t i = 0; i < s->nins; i++)
-				s->ins[i]->from->marked = true;
+				(void)mark(s->ins[i]);
 			for (struct leat_stage *t = p->first; t; t = t->next)
 				if (is_joined(s, t) && !t->marked)
 					t->marked = more = true;
@@ -150,8 +164,8 @@ static bool fill_up(struct leat_stage *k, size_t i)
 	bool more = false;
 
 	for (size_t j = is_fan(k, LEAT__FAN_CONCAT) ? i + 1 : 0; j < k->nins; j++)
-		if (j != i && !is_zip_of_copies(k) && !k->ins[j]->from->marked)
-			k->ins[j]->from->marked = more = true;
+		if (j != i && !is_zip_of_copies(k))
+			more |= mark(k->ins[j]);
 	return more;
 }
 
@@ -173,7 +187,7 @@ static void spread(const struct leat_pipeline *p, struct leat_stage *k, size_t i
 	bool more;
 
 	for (struct leat_stage *s = p->first; s; s = s->next)
-		s->marked = s->starved = false;
+		s->marked = s->letters_full = s->starved = false;
 	k->starved = true;
 	more = fill_up(k, i);
 	while (more) {
@@ -222,19 +236,25 @@ static int check_wait(const struct leat_pipeline *p, struct leat_stage *k, size_
 	return 0;
 }
 
-/* Of the source, the most that are live for one item that s hands on; no more than bound. */
+/* Of the source, the most that are live for one item in flow: none for what a reduce has made. */
+static size_t live_in(const struct leat_flow_raw *flow)
+{
+	const struct leat_stage *s = flow->from;
+
+	return s->o.kind == LEAT__REDUCE && flow != s->dead ? 0 : s->live_for_one;
+}
+
+/* The same of one that s hands on; no more than bound. */
 static size_t live_for_one(const struct leat_stage *s, size_t bound)
 {
 	bool is_sum = is_fan(s, LEAT__FAN_ZIP) && (!is_zip_of_copies(s) || s->mixes);
 	size_t n = 0;
 
 	for (size_t i = 0; i < s->nins; i++) {
-		size_t more = s->ins[i]->from->live_for_one;
+		size_t more = live_in(s->ins[i]);
 
 		n = is_sum ? n + more : more > n ? more : n;
 	}
-	if (s->o.kind == LEAT__REDUCE)
-		return 0;
 	if (s->o.kind == LEAT__BATCH)
 		n *= s->o.items; /* both at most live, or memory */
 	return n < bound ? n : bound;
@@ -249,7 +269,7 @@ static int check_batches(const struct leat_pipeline *p, struct leat_stage *sourc
 		s->live_for_one = s == source ? 1 : live_for_one(s, p->o.live);
 		if (s->o.kind != LEAT__BATCH || s->o.wait != LEAT_FOREVER)
 			continue;
-		held += (s->o.items - 1) * s->in->from->live_for_one;
+		held += (s->o.items - 1) * live_in(s->in);
 		START(held < p->o.live,
 		      "stage %s would wait for ever: it and other batches may hold %zu items of stage "
 		      "%s while they wait, and live is %zu; give a wait, or more that are live",

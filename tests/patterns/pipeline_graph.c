@@ -311,9 +311,79 @@ TEST_SIM_WITH(letters_below_a_reduce, 3, .log = log_line)
 	leat_pipeline_destroy(p, NULL);
 }
 
+static int cannot_sum(int *sum, int *n)
+{
+	(void)sum;
+	(void)n;
+	return -EIO;
+}
+
+/* A reduce takes whatever comes, but its dead letters wait as all items do. */
+TEST_SIM_WITH(letters_of_a_reduce, 3, .log = log_line)
+{
+	static const int zero;
+	leat_flow(int) a, b[2], sum, way[2], c;
+	leat_flow(struct letter) letters;
+	struct range range;
+	leat_pipeline *p = make(&range, &a);
+
+	fork_two(p, LEAT__FAN_BROADCAST, a, b);
+	way[0] = b[0];
+	leat_pipeline_reduce(p, b[1], &sum, &zero, cannot_sum, .name = "sum",
+			     .on_error = LEAT_ERROR_COUNT);
+	leat_pipeline_dead_letters(p, b[1], &letters);
+	leat_pipeline_map(p, letters, &way[1], open_letter, SERIAL("open"));
+	join_two(p, LEAT__FAN_CONCAT, way, &c);
+	leat_pipeline_sink(p, c, use, SERIAL("use"));
+	leat_pipeline_sink(p, sum, use, SERIAL("use"));
+	CHECK_EQ(leat_pipeline_run(p), -EINVAL);
+	expect_log("while it waits for stage fork, its other flows fill up");
+	leat_pipeline_destroy(p, NULL);
+}
+
 static int use_ints(struct ints *batch)
 {
 	return batch->n == 0;
+}
+
+struct letter_batch {
+	struct letter *item;
+	size_t n;
+};
+
+static int use_letters(struct letter_batch *batch)
+{
+	return batch->n == 0;
+}
+
+/* Items as well, though what the reduce makes is none. */
+TEST_SIM_WITH(a_batch_of_letters_of_a_reduce, 3, .log = log_line)
+{
+	static const int zero;
+
+	for (size_t items = 4; items <= 5; items++) {
+		leat_flow(int) a, b[2], sum;
+		leat_flow(struct ints) c;
+		leat_flow(struct letter) letters;
+		leat_flow(struct letter_batch) d;
+		struct range range;
+		leat_pipeline *p = make(&range, &a);
+
+		fork_two(p, LEAT__FAN_PARTITION, a, b);
+		leat_pipeline_batch(p, b[0], &c, .name = "first", .items = items,
+				    .wait = LEAT_FOREVER);
+		leat_pipeline_reduce(p, b[1], &sum, &zero, cannot_sum, .name = "sum",
+				     .on_error = LEAT_ERROR_COUNT);
+		leat_pipeline_dead_letters(p, b[1], &letters);
+		leat_pipeline_batch(p, letters, &d, .name = "second", .items = items,
+				    .wait = LEAT_FOREVER);
+		leat_pipeline_sink(p, c, use_ints, SERIAL("use"));
+		leat_pipeline_sink(p, d, use_letters, SERIAL("use"));
+		leat_pipeline_sink(p, sum, use, SERIAL("use"));
+		CHECK_EQ(leat_pipeline_run(p), items == 4 ? 0 : -EINVAL);
+		leat_pipeline_destroy(p, NULL);
+	}
+	expect_log("may hold 8 items of stage count");
 }
 
 /* Two batches behind a fork, with live 8: of so many items each. */
