@@ -382,9 +382,12 @@ int leat__stage_spawn(struct leat_stage *s, const leat_task_type *type)
 		return -ENOMEM;
 	memset(w, 0, sizeof(*w));
 	w->stage = s;
-	/* A conflate selects: what it had in its hand would come after what is in the channel. */
+	/*
+	 * A conflate selects: what it had in its hand would come after what is in the channel.  And
+	 * what is in a hand would seem to a watcher to have begun.
+	 */
 	if (type == &worker_type && s->in && !s->fan && s->o.kind != LEAT__CONFLATE &&
-	    s->workers == 1 && s->o.buffer > 1) {
+	    s->o.gap_after == 0 && s->workers == 1 && s->o.buffer > 1) {
 		w->bytes = (sizeof(struct leat__env) + s->in->size) *
 			   (s->o.buffer < LEAT__HAND ? s->o.buffer : LEAT__HAND);
 		w->hand = leat_alloc(w->bytes); /* or one by one */

@@ -376,3 +376,50 @@ TEST_SIM(as_many_go_on_as_the_window_and_the_workers_are, 30)
 	leat_pipeline_destroy(p, NULL);
 	leat_chan_unref(h.all_begun);
 }
+
+/* One worker: while it is at the first, it has begun no other, so no other is missed. */
+struct late {
+	int next, used, gaps;
+};
+
+static int dawdle(int *n, int *ret_n)
+{
+	*ret_n = *n;
+	return *n == 0 ? leat_sleep(10 * LEAT_MS) : 0;
+}
+
+static void no_number(int *ret_n)
+{
+	*ret_n = GAP;
+}
+
+static int count_late(struct late *l, int *n)
+{
+	if (*n == GAP)
+		l->gaps++;
+	else
+		l->used++;
+	return 0;
+}
+
+TEST_SIM(what_has_not_begun_is_no_gap, 30)
+{
+	struct counter from = { 0, 20 };
+	struct late late = { 0 };
+	leat_flow(int) a, b;
+	leat_ledger l;
+	leat_pipeline *p;
+
+	CHECK_EQ(leat_pipeline_make(&p, .live = 20), 0);
+	leat_pipeline_source(p, &a, &from, next_number, .name = "count");
+	leat_pipeline_map(p, a, &b, dawdle, .name = "dawdle", .mode = LEAT_STAGE_ORDERED,
+			  .workers = 1, .window = 4, .buffer = 8, .gap_after = LEAT_MS,
+			  .gap = LEAT_STAGE_GAP(int, no_number), .on_error = LEAT_ERROR_STOP);
+	leat_pipeline_sink_with(p, b, &late, count_late, .name = "use", .mode = LEAT_STAGE_SERIAL,
+				.on_error = LEAT_ERROR_STOP);
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	leat_pipeline_destroy(p, ledger_init(&l));
+	CHECK_EQ(late.gaps, 1);
+	CHECK_EQ(late.used, 19);
+	CHECK_EQ(l.dropped[LEAT_DROPPED_LATE], 1);
+}
