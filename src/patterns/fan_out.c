@@ -38,6 +38,16 @@ static int copy_to(struct leat_fan *f, size_t i, void *item)
 	return r;
 }
 
+/* Where zips wait, to all outputs from i on. */
+static int send_places(struct leat_fan *f, size_t i)
+{
+	int r = 0;
+
+	for (; i < f->nouts && r != -ECANCELED; i++)
+		r = leat__fan_send_place(f, i);
+	return r;
+}
+
 /* Copies to all but the last, which gets the item itself. */
 static int send_to_all(struct leat_fan *f, void *item)
 {
@@ -50,7 +60,8 @@ static int send_to_all(struct leat_fan *f, void *item)
 		r = copy_to(f, i, item);
 		if (r < 0 && r != LEAT_ECLOSED) {
 			leat__fan_end(f, item, r);
-			return leat__fan_failed(f, r);
+			r = leat__fan_failed(f, r);
+			return r < 0 ? r : send_places(f, i);
 		}
 		sent += r == 0;
 	}
@@ -65,12 +76,10 @@ static int send_to_all(struct leat_fan *f, void *item)
 }
 
 /* Of an item that was left out before. */
-static int send_places(struct leat_fan *f, void *item)
+static int pass_place_on(struct leat_fan *f, void *item)
 {
-	int r = 0;
+	int r = send_places(f, 0);
 
-	for (size_t i = 0; i < f->nouts && r != -ECANCELED; i++)
-		r = leat__fan_send_place(f, i);
 	leat__fan_leave_out(f, LEAT__FAN_FIRST, item);
 	return r;
 }
@@ -81,7 +90,7 @@ int leat__fan_broadcast(struct leat_fan *f)
 	LEAT__FAN_ITEM(item);
 
 	while (leat__fan_goes_on(f) && (r = leat__fan_recv(f, 0, item)) == 0) {
-		r = leat__fan_is_place(f, item) ? send_places(f, item) : send_to_all(f, item);
+		r = leat__fan_is_place(f, item) ? pass_place_on(f, item) : send_to_all(f, item);
 		if (r < 0 && r != LEAT_ECLOSED)
 			break;
 	}

@@ -79,6 +79,12 @@ static int use(struct log *log, struct box *box)
 	return 0;
 }
 
+static int use_any(struct box *box)
+{
+	drop_box(box);
+	return 0;
+}
+
 #define STOPS .mode = LEAT_STAGE_SERIAL, .on_error = LEAT_ERROR_STOP
 #define DROP .drop = LEAT_STAGE_DROP(struct box, drop_box)
 #define CLONE .clone = LEAT_STAGE_CLONE(struct box, clone_box), .on_error = LEAT_ERROR_STOP
@@ -263,17 +269,60 @@ TEST_BOTH(a_take_among_places, 10)
 	CHECK_EQ(log.last, 19);
 }
 
+/* Of some, a copy cannot be made. */
+static int clone_some(const struct box *box, struct box *ret_copy)
+{
+	return box->n % 3 == 0 ? -ENOSPC : clone_box(box, ret_copy);
+}
+
+static int clone_once(const struct box *box, struct box *ret_copy)
+{
+	static _Thread_local int last = -1;
+	bool again = last == box->n;
+
+	last = box->n;
+	return again && box->n % 3 == 0 ? -ENOSPC : clone_box(box, ret_copy);
+}
+
+static void copies_that_fail(int (*clone)(const struct box *, struct box *), size_t n, size_t first)
+{
+	struct log log = { .last = -1 };
+	leat_flow(struct box) a, copy[3], way[2], c;
+	leat_ledger ledger;
+	int next, whole = 0;
+	leat_pipeline *p = make(3, &next, &a);
+
+	leat_pipeline_broadcast(p, a, copy, n, .name = "cast", .end = LEAT_FAN_ALL,
+				.clone = LEAT_STAGE_CLONE(struct box, clone),
+				.on_error = LEAT_ERROR_COUNT);
+	way[0] = copy[first];
+	way[1] = copy[1];
+	zip(p, way, &c, LEAT_ERROR_COUNT);
+	leat_pipeline_sink_with(p, c, &log, use, .name = "use", STOPS);
+	for (size_t i = 0; i < n; i++)
+		if (i != first && i != 1)
+			leat_pipeline_sink(p, copy[i], use_any, .name = "use", STOPS);
+	run(p, &ledger);
+	for (int i = 0; i < N; i++)
+		whole += i % 3 != 0 && i % 11 != 0;
+	CHECK_EQ(log.n, whole);
+	CHECK_EQ(ledger.in, N);
+	CHECK_EQ(ledger.out, whole);
+}
+
+TEST_SIM(copies_that_cannot_be_made, 20)
+{
+	copies_that_fail(clone_some, 2, 0);
+	copies_that_fail(clone_some, 3, 2);
+	copies_that_fail(clone_once, 3, 0);
+	copies_that_fail(clone_once, 3, 2);
+}
+
 /* Keyed and parallel ways pair what comes, and lose nothing. */
 static int join_any(struct box *a, struct box *b, struct box *ret_out)
 {
 	drop_box(b);
 	*ret_out = *a;
-	return 0;
-}
-
-static int use_any(struct box *box)
-{
-	drop_box(box);
 	return 0;
 }
 
