@@ -168,13 +168,17 @@ static int make_flows(struct leat_stage *s, const struct joints *j)
 
 static int make_channels(struct leat_stage *s)
 {
+	bool is_zip = s->o.kind == LEAT__FANS + LEAT__FAN_ZIP;
+	/* With no place at all, a zip might wait for one flow and a fan-out for the other. */
+	size_t cap = is_zip && s->o.buffer == 0 ? 1 : s->o.buffer;
+
 	for (size_t i = 0; i < s->nins; i++) {
 		struct leat_flow_raw *in = s->ins[i];
 
 		/* Of one that was refused, if its second channel was. */
 		if (!in->chan)
 			in->chan = leat_channel_create(sizeof(struct leat__env) + in->size,
-						       s->o.buffer, NULL, s->o.name);
+						       cap, NULL, s->o.name);
 		if (!in->chan)
 			return -ENOMEM;
 	}

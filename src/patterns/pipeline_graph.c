@@ -19,7 +19,8 @@
  *
  * A zip of copies is the one case in which two of its flows that part above do no harm: between the
  * fan-out and it each stage hands on one for one.  So at each moment both flows have been sent as
- * many items, but for one, and what is in one way comes out of it.  To that end a stage on the way
+ * many items, but for one, for which there is place where the zip waits (make_channels in
+ * pipeline_add.c); and what is in one way comes out of it.  To that end a stage on the way
  * that leaves an item out hands on an empty place instead (keeps_place, leat__left_out).  The
  * origin of a flow is the fan-out of copies from which it comes one for one.
  *

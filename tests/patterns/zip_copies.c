@@ -318,6 +318,48 @@ TEST_SIM(copies_that_cannot_be_made, 20)
 	copies_that_fail(clone_once, 3, 2);
 }
 
+/* The fan-out has the one first, and the zip waits for the other first. */
+TEST_BOTH(ways_that_cross, 20)
+{
+	struct log log = { .last = -1 };
+	leat_flow(struct box) a, copy[2], way[2], c;
+	leat_ledger ledger;
+	int next;
+	leat_pipeline *p = make(3, &next, &a);
+
+	cast(p, a, copy);
+	way[0] = copy[1];
+	way[1] = copy[0];
+	zip(p, way, &c, LEAT_ERROR_COUNT);
+	leat_pipeline_sink_with(p, c, &log, use, .name = "use", STOPS);
+	run(p, &ledger);
+	CHECK_EQ(ledger.in, N);
+}
+
+/* Two fan-outs and two zips, each of which waits for another first. */
+TEST_BOTH(zips_that_cross, 20)
+{
+	struct log log[2] = { { .last = -1 }, { .last = -1 } };
+	leat_flow(struct box) a, x[3], y[2], way[2], c[2];
+	leat_ledger ledger;
+	int next;
+	leat_pipeline *p = make(3, &next, &a);
+
+	leat_pipeline_broadcast(p, a, x, 3, .name = "cast", .end = LEAT_FAN_ALL, CLONE);
+	cast(p, x[0], y);
+	way[0] = x[2];
+	way[1] = y[0];
+	zip(p, way, &c[0], LEAT_ERROR_COUNT);
+	way[0] = y[1];
+	way[1] = x[1];
+	zip(p, way, &c[1], LEAT_ERROR_COUNT);
+	for (int i = 0; i < 2; i++)
+		leat_pipeline_sink_with(p, c[i], &log[i], use, .name = "use", STOPS);
+	run(p, &ledger);
+	CHECK_EQ(log[0].n, log[1].n);
+	CHECK_EQ(ledger.in, N);
+}
+
 /* Keyed and parallel ways pair what comes, and lose nothing. */
 static int join_any(struct box *a, struct box *b, struct box *ret_out)
 {
