@@ -48,8 +48,11 @@ enum leat_stage_mode {
 	LEAT_STAGE_KEYED,	/* those of one key one after the other, as they came */
 };
 
-/* What a map function returns for an item of which nothing is handed on. */
-#define LEAT_SKIP 1
+/*
+ * What a map function returns for an item of which nothing is handed on.  No count that it might
+ * return by chance: any other result that is not negative is success, as of all functions here.
+ */
+#define LEAT_SKIP 0x4c534b50
 
 /* The most bytes of an item. */
 enum { LEAT_ITEM_MAX = 1024 };
@@ -115,8 +118,8 @@ typedef struct leat_stage_options {
  * started: so who sends is told.  If it is refused, it has none, and the channel is as it was.
  *
  * Stages:
- * leat_pipeline_map(p, flow, ret_flow, fn, options...): int fn(In *in, Out *ret_out); 0; LEAT_SKIP:
- * hand nothing on; or an error.
+ * leat_pipeline_map(p, flow, ret_flow, fn, options...): int fn(In *in, Out *ret_out); 0 or
+ * more; LEAT_SKIP: hand nothing on; or an error.
  * leat_pipeline_flat(p, flow, ret_flow, fn, options...): int fn(In *in, leat_emitter(Out) emitter)
  * hands on any number by leat_emit.  Ordered, what one item becomes is handed on together: at once
  * when all items before it are through, and till then it is kept, in memory for (window + workers)

@@ -199,7 +199,7 @@ int leat_flight_call(leat_flight_raw *f, const char *key, leat_flight_fn *fn, co
 		memcpy(ret_result, c->result, f->o.result_size);
 	leat_mutex_lock(&f->lock);
 	unref_and_unlock(f, c);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 void leat_flight_forget_key(leat_flight_raw *f, const char *key)

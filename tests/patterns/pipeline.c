@@ -505,6 +505,31 @@ TEST_BOTH(skip_and_reduce, 20)
 	CHECK_EQ(ledger.dropped[LEAT_DROPPED_FILTERED], 50);
 }
 
+static int returns_count(int *n, int *ret_n)
+{
+	*ret_n = *n;
+	return *n == 0 ? INT_MAX : *n; /* 1 of 1, 2 of 2, ... */
+}
+
+/* Of a map any result but LEAT_SKIP and errors is success. */
+TEST_BOTH(map_that_returns_counts, 20)
+{
+	struct range range = { 0, 100 };
+	struct log log = { 0 };
+	leat_ledger ledger;
+	leat_pipeline *p;
+	leat_flow(int) a, b;
+
+	CHECK_EQ(leat_pipeline_make(&p, .live = 8), 0);
+	leat_pipeline_source(p, &a, &range, count, .name = "count");
+	leat_pipeline_map(p, a, &b, returns_count, SERIAL("counts"));
+	leat_pipeline_sink_with(p, b, &log, collect, SERIAL("collect"));
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	end(p, &ledger);
+	CHECK_EQ(log.n, 100);
+	CHECK_EQ(ledger.out, 100);
+}
+
 static int count_at_times(struct range *range, int *ret_n)
 {
 	if (leat_random(8) == 0)
