@@ -39,8 +39,8 @@ typedef struct leat_flight_options {
 /*
  * leat_flight(R): the handle.
  *
- * leat_flight_make(ret_flight, options...): 0; -EINVAL: an option is bad, and the log says which;
- * -ENOMEM.  Does not block.  The tasks are in a group below the caller's.
+ * leat_flight_make(ret_flight, options...): 0; -EINVAL: an option is bad, or no runtime runs, and
+ * the log says which; -ENOMEM.  Does not block.  The tasks are in a group below the caller's.
  *
  * leat_flight_do(flight, key, fn, arg, ret_result, deadline): fn is int (*)(A *arg, R *ret_result),
  * and gets a copy of *arg; key is a string, and is copied.  Blocks until the result is there.

@@ -168,8 +168,8 @@ typedef struct leat_stage_options {
  * LEAT_STAGE_WEIGH(T, fn), LEAT_STAGE_FAILED(T, fn), LEAT_STAGE_GAP(T, fn),
  * LEAT_STAGE_CLONE(T, fn) make options of typed functions.
  *
- * Return 0; -EINVAL: an option is bad, and the log says which; -ENOMEM.  An error that is
- * not looked at comes back from leat_pipeline_run, so only that one must be.  None blocks.
+ * Return 0; -EINVAL: an option is bad, or no runtime runs, and the log says which; -ENOMEM.  An
+ * error that is not looked at comes back from leat_pipeline_run, so only that one must be.  None blocks.
  */
 #define leat_flow(T) LEAT__FLOW(T)
 #define leat_emitter(T) LEAT__EMITTER(T)

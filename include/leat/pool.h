@@ -131,7 +131,8 @@ typedef struct leat_pool_options {
  * result, are made of typed ones by LEAT_POOL_DROP(T, fn), LEAT_POOL_KEY(Job, fn),
  * LEAT_POOL_FAILED(Job, fn).
  *
- * Return 0; -EINVAL: an option is bad, and the log says which; -ENOMEM; -ECANCELED.  Do not block.
+ * Return 0; -EINVAL: an option is bad, or no runtime runs, and the log says which; -ENOMEM;
+ * -ECANCELED.  Do not block.
  */
 #define leat_pool(J) LEAT__POOL(J)
 #define leat_pool_make(ret_pool, work, ...) LEAT__POOL_MAKE(ret_pool, work, __VA_ARGS__)

@@ -34,8 +34,8 @@
  * leat_timeout(fn, arg, ns): calls int fn(T *arg), which has ns > 0 nanoseconds.  Blocks.
  *
  * Returns what fn returned; but -ETIMEDOUT if that is -ECANCELED, since the time is over, and the
- * caller has not been cancelled itself.  Or fn was not called: -EINVAL (ns is not > 0; the log says
- * so), -ENOMEM, -ETIMEDOUT: the time was over before it could be, or -ECANCELED: the caller had
+ * caller has not been cancelled itself.  Or fn was not called: -EINVAL (ns is not > 0, or no
+ * runtime runs; the log says which), -ENOMEM, -ETIMEDOUT: the time was over before it could be, or -ECANCELED: the caller had
  * been cancelled before.
  */
 #ifndef __cplusplus

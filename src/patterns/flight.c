@@ -51,6 +51,7 @@ int leat_flight_create(leat_flight_raw **ret_flight, const leat_flight_options *
 	if (!options || options->size != sizeof(*options))
 		leat_misuse(__func__, options, "the size is not set; use leat_flight_make");
 	*ret_flight = NULL;
+	NEEDS_RUNTIME("leat_flight_make");
 	BAD(!options->drop || options->clone,
 	    "drop is given without clone; callers would share what is dropped");
 	f = leat_alloc(sizeof(*f));

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <leat/extend.h>
+#include <leat/runtime.h>
 
 /* In a function whose result is 0 or an error: unless ok, logs the rest and returns. */
 #define OPTION(function, ok, ...)                                             \
@@ -13,5 +14,10 @@
 			return -EINVAL;                                       \
 		}                                                             \
 	} while (0)
+
+/* The same, in what begins tasks. */
+#define NEEDS_RUNTIME(function)                                               \
+	OPTION(function, leat_workers() > 0,                                  \
+	       "no runtime is running; call it inside leat_run or LEAT_MAIN")
 
 #endif

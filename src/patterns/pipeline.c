@@ -17,6 +17,7 @@ int leat_pipeline_create(leat_pipeline **ret_pipeline, const leat_pipeline_optio
 	if (!options || options->size != sizeof(*options))
 		leat_misuse(__func__, options, "the size is not set; use leat_pipeline_make");
 	*ret_pipeline = NULL;
+	NEEDS_RUNTIME("leat_pipeline_make");
 	MAKE(options->live > 0, "live is 0; give the number of items between source and sink");
 	MAKE(options->live <= SIZE_MAX / 256, "live is %zu; that is more than memory", options->live);
 	MAKE(options->live_bytes >= 0, "live_bytes is %lld; it must be >= 0",
@@ -29,7 +30,7 @@ int leat_pipeline_create(leat_pipeline **ret_pipeline, const leat_pipeline_optio
 	atomic_init(&p->refs, 1);
 	r = leat_group_init(&p->group, LEAT_GROUP_OPTIONS(.join = LEAT_JOIN_ALL_DONE,
 							  .shared = true, .name = options->name));
-	if (r < 0) { /* no runtime */
+	if (r < 0) {
 		leat_free(p, sizeof(*p));
 		return r;
 	}

@@ -126,6 +126,7 @@ int leat_pool_create(leat_pool_raw **ret_pool, const leat_pool_options *options)
 
 	if (!options || options->size != sizeof(*options))
 		leat_misuse(__func__, options, "the size is not set; use leat_pool_make");
+	NEEDS_RUNTIME("leat_pool_make");
 	r = check_options(options);
 	if (r < 0)
 		return r;

@@ -34,6 +34,7 @@ int leat_timeout_run(int (*fn)(void *arg), void *arg, int64_t ns)
 
 	if (!fn)
 		leat_misuse(__func__, NULL, "the function is NULL");
+	NEEDS_RUNTIME("leat_timeout");
 	OPTION("leat_timeout", ns > 0, "ns is %lld; it must be > 0", (long long)ns);
 	r = leat_group_init(&group, LEAT_GROUP_OPTIONS(.deadline = leat_in(ns), .name = "timeout"));
 	if (r < 0)

@@ -59,7 +59,16 @@ struct leat__thread *leat__thread_self(void)
 	return thread;
 }
 
-struct leat__task *leat__current(struct leat__worker *w)
+/* Names a public function; what a static one is called says nothing to the user. */
+static void no_runtime(const char *function)
+{
+	if (strncmp(function, "leat_", 5) == 0 && function[5] != '_')
+		leat__misuse_at(function, NULL,
+				"no runtime is running; call it inside leat_run or LEAT_MAIN");
+	leat__fatal("no runtime is running; call leat's functions inside leat_run or LEAT_MAIN");
+}
+
+struct leat__task *leat__current_in(const char *function, struct leat__worker *w)
 {
 	struct leat__thread *thread;
 
@@ -67,7 +76,7 @@ struct leat__task *leat__current(struct leat__worker *w)
 		return w->cur;
 	leat__check_fork("leat", NULL);
 	if (!leat__rt)
-		leat__misuse(NULL, "no runtime is running; call it inside leat_run or LEAT_MAIN");
+		no_runtime(function);
 	thread = leat__thread_self();
 	if (!thread)
 		leat__fatal("no memory to attach this thread; call leat_thread_attach earlier and check its result");

@@ -153,7 +153,9 @@ void leat__ready_fifo(struct leat__task *t);
  * What every blocking call does first.  NULL w: a foreign thread.  *ret_t is
  * who blocks.  Returns 0, or -ECANCELED.
  */
-static inline int leat__enter(struct leat__worker **ret_w, struct leat__task **ret_t)
+#define leat__enter(ret_w, ret_t) leat__enter_in(__func__, (ret_w), (ret_t))
+static inline int leat__enter_in(const char *function, struct leat__worker **ret_w,
+				 struct leat__task **ret_t)
 {
 	struct leat__worker *w = leat__self();
 
@@ -164,7 +166,7 @@ static inline int leat__enter(struct leat__worker **ret_w, struct leat__task **r
 		return leat__unlikely(leat__is_canceled(w->cur)) ? -ECANCELED : 0;
 	}
 	*ret_w = NULL;
-	*ret_t = leat__current(NULL);
+	*ret_t = leat__current_in(function, NULL);
 	return 0;
 }
 

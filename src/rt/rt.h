@@ -397,8 +397,9 @@ extern struct leat__list leat__threads;
 /* Threads that are no workers: their stand-in, made at first use; NULL without memory. */
 struct leat__thread *leat__thread_self(void);
 
-/* The running task, or the calling thread's stand-in. */
-struct leat__task *leat__current(struct leat__worker *w);
+/* The running task, or the calling thread's stand-in.  function: named if no runtime runs. */
+#define leat__current(w) leat__current_in(__func__, (w))
+struct leat__task *leat__current_in(const char *function, struct leat__worker *w);
 
 /* mem.c: the allocator hook, with fault injection by site. */
 #define leat__alloc(size) leat__alloc_at((size), 16, __FILE__ ":" LEAT__STR(__LINE__))
