@@ -185,6 +185,8 @@ static int use(struct sink *s, struct box *box)
 
 static int clone_box(const struct box *box, struct box *ret_copy)
 {
+	if (one_in(100))
+		return -EIO;
 	fill(ret_copy, box->n, box->part);
 	return 0;
 }
@@ -244,7 +246,7 @@ static size_t random_buffer(void)
 }
 
 #define DROP .drop = LEAT_STAGE_DROP(struct box, drop_box)
-#define CLONE .clone = LEAT_STAGE_CLONE(struct box, clone_box), .on_error = LEAT_ERROR_STOP
+#define CLONE .clone = LEAT_STAGE_CLONE(struct box, clone_box), .on_error = random_on_error()
 
 static struct stage *new_stage(struct shape *s)
 {
@@ -296,12 +298,15 @@ static void add_map(leat_pipeline *p, struct shape *s, struct open_flow *f)
 static void add_reduce(leat_pipeline *p, struct shape *s, struct open_flow *f)
 {
 	static const struct box none;
+	enum leat_on_error on_error = random_on_error();
 	leat_flow(struct box) in = f->flow;
 
 	s->may_be_refused = true;
 	f->in_order = f->key_order = false;
 	leat_pipeline_reduce(p, in, &f->flow, &none, add_box, .name = "reduce",
-			     .on_error = random_on_error(), .buffer = random_buffer(), DROP);
+			     .on_error = on_error, .buffer = random_buffer(), DROP);
+	if (on_error == LEAT_ERROR_COUNT && leat_random(2) && s->nopen < OPEN)
+		add_letters(p, s, f, in);
 }
 
 static void add_flat(leat_pipeline *p, struct shape *s, struct open_flow *f)
@@ -399,12 +404,13 @@ static void add_copies(leat_pipeline *p, struct shape *s, struct open_flow *f)
 {
 	leat_flow(struct box) copy[2];
 	struct open_flow way[2] = { *f, *f };
+	uint64_t first = leat_random(2);
 	bool pairs;
 
 	leat_pipeline_broadcast(p, f->flow, copy, 2, .name = "copies", .end = LEAT_FAN_ALL,
 				.buffer = random_buffer(), CLONE);
 	for (int i = 0; i < 2; i++) {
-		way[i].flow = copy[i];
+		way[i].flow = copy[(uint64_t)i ^ first];
 		way[i].in_order = true;
 		go_way(p, s, &way[i]);
 	}
