@@ -116,9 +116,12 @@ LEAT_API LEAT_MUST_CHECK int leat_fan_start(leat_fan **ret_fan, leat_group *grou
 					    size_t nins, const void *outs, size_t nouts,
 					    const leat_fan_options *options);
 
-/* Any task or thread, until the destroy.  Fills *ledger up to ledger->size; 0 or -EINVAL. */
+/*
+ * Any task or thread, until the destroy.  Fill *ledger, or *stats, up to its size.  0, or -EINVAL:
+ * the size is not set.
+ */
 LEAT_API int leat_fan_ledger(leat_fan *fan, leat_ledger *ledger);
-LEAT_API void leat_fan_stats(leat_fan *fan, leat_stage_stats *ret_stats);
+LEAT_API int leat_fan_stats(leat_fan *fan, leat_stage_stats *stats);
 
 /*
  * Frees it; its group has been waited for.  *ret_ledger, unless NULL: its last ledger.  NULL as fan

@@ -169,7 +169,8 @@ typedef struct leat_stage_options {
  * LEAT_STAGE_CLONE(T, fn) make options of typed functions.
  *
  * Return 0; -EINVAL: an option is bad, or no runtime runs, and the log says which; -ENOMEM.  An
- * error that is not looked at comes back from leat_pipeline_run, so only that one must be.  None blocks.
+ * error that is not looked at comes back from leat_pipeline_run, so only that one must be.  None
+ * blocks.
  */
 #define leat_flow(T) LEAT__FLOW(T)
 #define leat_emitter(T) LEAT__EMITTER(T)
@@ -307,10 +308,11 @@ LEAT_API int leat_pipeline_stage_ledger(leat_pipeline *pipeline, size_t i, leat_
 
 /*
  * Attribution of the stages, as they were added (so from sources to sinks), of which up to max are
- * filled in; how many there are.  explain: as a table with the stage to widen (leat/stats.h); its
+ * filled in, each up to stages[0].size; how many there are, or -EINVAL: that size is not set.
+ * explain: as a table with the stage to widen (leat/stats.h); its
  * length, as snprintf(3), or -ENOMEM.
  */
-LEAT_API size_t leat_pipeline_stats(leat_pipeline *pipeline, leat_stage_stats *stages, size_t max);
+LEAT_API int leat_pipeline_stats(leat_pipeline *pipeline, leat_stage_stats *stages, size_t max);
 LEAT_API int leat_pipeline_explain(leat_pipeline *pipeline, char *text, size_t size);
 
 LEAT_END_DECLS

@@ -25,6 +25,7 @@ enum leat_stage_state {
 	LEAT_STAGE_STATES,
 };
 
+/* Of an array the first one's size counts, as the distance of one to the next. */
 typedef struct leat_stage_stats {
 	size_t size;		/* in: sizeof(leat_stage_stats) */
 	const char *name;

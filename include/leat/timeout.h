@@ -35,8 +35,8 @@
  *
  * Returns what fn returned; but -ETIMEDOUT if that is -ECANCELED, since the time is over, and the
  * caller has not been cancelled itself.  Or fn was not called: -EINVAL (ns is not > 0, or no
- * runtime runs; the log says which), -ENOMEM, -ETIMEDOUT: the time was over before it could be, or -ECANCELED: the caller had
- * been cancelled before.
+ * runtime runs; the log says which), -ENOMEM, -ETIMEDOUT: the time was over before it could be, or
+ * -ECANCELED: the caller had been cancelled before.
  */
 #ifndef __cplusplus
 #define leat_timeout(fn, arg, ns)                                             \

@@ -340,16 +340,19 @@ int leat_fan_ledger(leat_fan *f, leat_ledger *ret_ledger)
 	return 0;
 }
 
-void leat_fan_stats(leat_fan *f, leat_stage_stats *ret_stats)
+int leat_fan_stats(leat_fan *f, leat_stage_stats *ret_stats)
 {
-	leat_stage_stats s = { .size = sizeof(s), .name = f->o.name, .workers = 1 };
+	leat_stage_stats s = { .size = ret_stats->size, .name = f->o.name, .workers = 1 };
 	int64_t ended = atomic_load(&f->ended), now = ended != 0 ? ended : leat_now();
 
+	if (s.size < sizeof(s.size))
+		return -EINVAL;
 	s.elapsed = now - atomic_load(&f->began);
 	s.items = atomic_load(&f->received);
 	(void)leat__meter_read(&f->meter, &s, now);
 	leat__stats_finish(&s, &f->none, &f->none);
-	*ret_stats = s;
+	memcpy(ret_stats, &s, s.size < sizeof(s) ? s.size : sizeof(s));
+	return 0;
 }
 
 void leat_fan_destroy(leat_fan *f, leat_ledger *ret_ledger)

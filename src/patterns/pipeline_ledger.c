@@ -165,9 +165,9 @@ static uint64_t worked_on(struct leat_stage *s)
 	       sum.n[LEAT__END_LATE] + sum.n[LEAT__END_FAILED];
 }
 
-static void stage_stats(struct leat_stage *s, leat_stage_stats *ret_stats)
+static void stage_stats(struct leat_stage *s, void *ret_stats, size_t size)
 {
-	leat_stage_stats st = { .size = sizeof(st), .name = s->o.name, .workers = s->workers };
+	leat_stage_stats st = { .size = size, .name = s->o.name, .workers = s->workers };
 	int64_t began = atomic_load(&s->began), ended = atomic_load(&s->ended);
 	int64_t now = ended != 0 ? ended : leat_now();
 
@@ -184,24 +184,26 @@ static void stage_stats(struct leat_stage *s, leat_stage_stats *ret_stats)
 	if (!s->fan)
 		st.items = worked_on(s);
 	leat__stats_finish(&st, &s->service, &s->queue);
-	*ret_stats = st;
+	memcpy(ret_stats, &st, size < sizeof(st) ? size : sizeof(st));
 }
 
-size_t leat_pipeline_stats(leat_pipeline *p, leat_stage_stats *stages, size_t max)
+int leat_pipeline_stats(leat_pipeline *p, leat_stage_stats *stages, size_t max)
 {
-	size_t n = 0;
+	size_t n = 0, size = max > 0 ? stages[0].size : 0;
 
 	if (!p)
 		leat_misuse(__func__, p, "the pipeline is NULL; make it with leat_pipeline_make");
+	if (max > 0 && size < sizeof(size))
+		return -EINVAL;
 	for (struct leat_stage *s = p->first; s; s = s->next, n++)
 		if (n < max)
-			stage_stats(s, &stages[n]);
-	return n;
+			stage_stats(s, (char *)stages + n * size, size);
+	return (int)n;
 }
 
 int leat_pipeline_explain(leat_pipeline *p, char *text, size_t size)
 {
-	size_t n = leat_pipeline_stats(p, NULL, 0), bytes = n * sizeof(leat_stage_stats);
+	size_t n = (size_t)leat_pipeline_stats(p, NULL, 0), bytes = n * sizeof(leat_stage_stats);
 	leat_stage_stats *stages;
 	int r;
 
@@ -210,7 +212,8 @@ int leat_pipeline_explain(leat_pipeline *p, char *text, size_t size)
 	stages = leat_alloc(bytes);
 	if (!stages)
 		return -ENOMEM;
-	n = leat_pipeline_stats(p, stages, n);
+	stages[0].size = sizeof(stages[0]);
+	n = (size_t)leat_pipeline_stats(p, stages, n);
 	r = leat_stage_explain(stages, n, text, size);
 	leat_free(stages, bytes);
 	return r;

@@ -141,15 +141,25 @@ static double load_of(const leat_stage_stats *s)
 	return share_of(s, LEAT_STAGE_BUSY) + share_of(s, LEAT_STAGE_LIMITED);
 }
 
+/* Of a program's array, whose struct may be another version's. */
+static const leat_stage_stats *stage_at(const leat_stage_stats *stages, size_t i)
+{
+	return (const leat_stage_stats *)((const char *)stages + i * stages->size);
+}
+
 int leat_stage_bottleneck(const leat_stage_stats *stages, size_t n)
 {
-	int most = -1;
+	const leat_stage_stats *s, *most = NULL;
+	int index = -1;
 
-	for (size_t i = 0; i < n; i++)
-		if (load_of(&stages[i]) >= 0.5 &&
-		    (most < 0 || load_of(&stages[i]) > load_of(&stages[most])))
-			most = (int)i;
-	return most;
+	for (size_t i = 0; i < n; i++) {
+		s = stage_at(stages, i);
+		if (load_of(s) >= 0.5 && (!most || load_of(s) > load_of(most))) {
+			most = s;
+			index = (int)i;
+		}
+	}
+	return index;
 }
 
 struct text {
@@ -201,12 +211,16 @@ static void print_row(struct text *t, const leat_stage_stats *s, int width)
 static void print_verdict(struct text *t, const leat_stage_stats *stages, size_t n)
 {
 	int i = leat_stage_bottleneck(stages, n);
-	const leat_stage_stats *s = &stages[i < 0 ? 0 : i];
-	const char *name = s->name ? s->name : "-";
+	const leat_stage_stats *s;
+	const char *name;
 
-	if (i < 0)
+	if (i < 0) {
 		print(t, "no stage to widen: all of them wait most of the time\n");
-	else if (share_of(s, LEAT_STAGE_LIMITED) > share_of(s, LEAT_STAGE_BUSY))
+		return;
+	}
+	s = stage_at(stages, (size_t)i);
+	name = s->name ? s->name : "-";
+	if (share_of(s, LEAT_STAGE_LIMITED) > share_of(s, LEAT_STAGE_BUSY))
 		print(t, "raise the limit of %s: it is limited %.0f %% of the time\n", name,
 		      100 * share_of(s, LEAT_STAGE_LIMITED));
 	else if (s->workers == 1)
@@ -223,14 +237,14 @@ int leat_stage_explain(const leat_stage_stats *stages, size_t n, char *text, siz
 	int width = 8;
 
 	for (size_t i = 0; i < n; i++)
-		if (stages[i].name && (int)strlen(stages[i].name) > width)
-			width = (int)strlen(stages[i].name);
+		if (stage_at(stages, i)->name && (int)strlen(stage_at(stages, i)->name) > width)
+			width = (int)strlen(stage_at(stages, i)->name);
 	if (size > 0)
 		text[0] = '\0';
 	print(&t, "%-*s workers      items    busy starved blocked limited   service p50 / p99"
 		  "      queue p50 / p99\n", width, "stage");
 	for (size_t i = 0; i < n; i++)
-		print_row(&t, &stages[i], width);
+		print_row(&t, stage_at(stages, i), width);
 	print_verdict(&t, stages, n);
 	return t.length;
 }

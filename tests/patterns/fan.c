@@ -525,15 +525,34 @@ TEST_BOTH(ledger_at_any_time, 20)
 	CHECK_EQ(finish(&p), 0);
 }
 
+/* No byte behind the size that the program knows. */
+TEST_SIM(stats_of_an_older_program, 1)
+{
+	_Alignas(leat_stage_stats) char bytes[2 * OLD_STATS_SIZE];
+	leat_stage_stats *old = old_stats(bytes, sizeof(bytes)), none = { 0 };
+	struct piece p;
+
+	begin(&p, 0, 1);
+	CHECK_EQ(leat_merge(&p.fan, &p.group, p.in, 3, p.out[0], .name = "merge",
+			    .end = LEAT_FAN_ANY), 0);
+	CHECK_EQ(leat_fan_stats(p.fan, old), 0);
+	CHECK_EQ(old->size, OLD_STATS_SIZE);
+	CHECK_STR(old->name, "merge");
+	CHECK(is_untouched(bytes + OLD_STATS_SIZE, OLD_STATS_SIZE));
+	CHECK_EQ(leat_fan_stats(p.fan, &none), -EINVAL);
+	leat_close(p.in[0]);
+	CHECK_EQ(finish(&p), 0);
+}
+
 TEST_SIM(time_is_attributed, 3)
 {
 	struct piece p;
-	leat_stage_stats s;
+	leat_stage_stats s = { .size = sizeof(s) };
 
 	begin(&p, 0, 1);
 	CHECK_EQ(leat_merge(&p.fan, &p.group, p.in, 3, p.out[0], .end = LEAT_FAN_ANY), 0);
 	CHECK_EQ(leat_sleep(LEAT_S), 0);
-	leat_fan_stats(p.fan, &s);
+	CHECK_EQ(leat_fan_stats(p.fan, &s), 0);
 	CHECK_EQ(s.workers, 1);
 	CHECK(s.time[LEAT_STAGE_STARVED] > 99 * s.elapsed / 100);
 	leat_close(p.in[0]);

@@ -337,7 +337,7 @@ TEST_SIM(names_are_in_dumps, 5)
 {
 	leat_chan(int) in[1] = { leat_chan_make(int, 0) }, out = leat_chan_make(int, 0);
 	leat_flight(int) flight;
-	leat_stage_stats stats;
+	leat_stage_stats stats = { .size = sizeof(stats) };
 	leat_pool(int) pool;
 	leat_pipeline *p;
 	leat_flow(int) flow;
@@ -367,7 +367,7 @@ TEST_SIM(names_are_in_dumps, 5)
 	named("name of a stage");
 	named("name of a flight");
 	named("name of a fan");
-	leat_fan_stats(fan, &stats);
+	CHECK_EQ(leat_fan_stats(fan, &stats), 0);
 	CHECK_STR(stats.name, "name of a fan");
 
 	leat_sem_release(&gate, 1);

@@ -7,6 +7,7 @@
 #include "test.h"
 
 #include <leat/ledger.h>
+#include <leat/stats.h>
 
 static inline leat_ledger *ledger_init(leat_ledger *ledger)
 {
@@ -31,6 +32,26 @@ static inline void check_at_rest(const leat_ledger *l)
 	leat_ledger_format(l, text, sizeof(text));
 	if (!leat_ledger_balances(l) || l->in_flight > 0)
 		test_fail(__FILE__, __LINE__, "%s", text);
+}
+
+/* Stats of a program that was built when the struct ended before queue_p50. */
+enum { OLD_STATS_SIZE = offsetof(leat_stage_stats, queue_p50), STATS_CANARY = 0x5a };
+
+static inline leat_stage_stats *old_stats(void *bytes, size_t n)
+{
+	size_t size = OLD_STATS_SIZE;
+
+	memset(bytes, STATS_CANARY, n);
+	memcpy(bytes, &size, sizeof(size));
+	return bytes;
+}
+
+static inline bool is_untouched(const void *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (((const unsigned char *)bytes)[i] != STATS_CANARY)
+			return false;
+	return true;
 }
 
 /* The most that were at work at once. */

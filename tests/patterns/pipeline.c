@@ -956,11 +956,42 @@ TEST_SIM(a_gap_for_a_head_that_blocks, 20)
 		CHECK_EQ(log.item[i], i == 5 ? -1 : i);
 }
 
+/* An array in steps of the size that the program knows. */
+TEST_SIM(stats_of_an_older_program, 1)
+{
+	_Alignas(leat_stage_stats) char room[4 * OLD_STATS_SIZE];
+	leat_stage_stats *old = old_stats(room, sizeof(room)), none = { 0 };
+	const leat_stage_stats *second = (const void *)(room + OLD_STATS_SIZE);
+	struct range range = { 0, 3 };
+	struct log log = { 0 };
+	leat_pipeline *p;
+	leat_flow(int) a;
+	char text[1000];
+
+	CHECK_EQ(leat_pipeline_make(&p, .live = 8), 0);
+	CHECK(leat_pipeline_explain(p, text, sizeof(text)) > 0);
+	CHECK(strstr(text, "no stage to widen"));
+	leat_pipeline_source(p, &a, &range, count, .name = "count");
+	leat_pipeline_sink_with(p, a, &log, collect, SERIAL("collect"));
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	CHECK_EQ(leat_pipeline_stats(p, NULL, 0), 2);
+	CHECK_EQ(leat_pipeline_stats(p, &none, 1), -EINVAL);
+	CHECK_EQ(leat_pipeline_stats(p, old, 4), 2);
+	CHECK_STR(old->name, "count");
+	CHECK_EQ(second->size, OLD_STATS_SIZE);
+	CHECK_STR(second->name, "collect");
+	CHECK_EQ(second->items, 3);
+	CHECK(is_untouched(room + 2 * OLD_STATS_SIZE, 2 * OLD_STATS_SIZE));
+	CHECK(leat_stage_explain(old, 2, text, sizeof(text)) > 0);
+	CHECK(strstr(text, "\ncount ") && strstr(text, "\ncollect "));
+	leat_pipeline_destroy(p, NULL);
+}
+
 TEST_SIM(a_rate_limits_a_stage, 5)
 {
 	struct range range = { 0, 30 };
 	struct log log = { 0 };
-	leat_stage_stats stats[3];
+	leat_stage_stats stats[3] = { { .size = sizeof(stats[0]) } };
 	leat_ledger ledger;
 	leat_bucket bucket;
 	leat_pipeline *p;
@@ -999,7 +1030,7 @@ static void name_bottleneck(int which)
 	int64_t ns[3] = { 100 * LEAT_US, 100 * LEAT_US, 100 * LEAT_US };
 	struct range range = { 0, N };
 	struct log log = { 0 };
-	leat_stage_stats stats[5];
+	leat_stage_stats stats[5] = { { .size = sizeof(stats[0]) } };
 	leat_ledger ledger;
 	leat_pipeline *p;
 	leat_flow(int) flow[4];
@@ -1047,7 +1078,7 @@ TEST_WITH(the_stage_that_computes_is_named, .workers = 2)
 {
 	struct range range = { 0, 10 * N };
 	struct batches batches = { 0 };
-	leat_stage_stats stats[4];
+	leat_stage_stats stats[4] = { { .size = sizeof(stats[0]) } };
 	leat_flow(struct ints) c;
 	leat_flow(int) a, b;
 	leat_ledger ledger;

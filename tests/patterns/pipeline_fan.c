@@ -762,7 +762,7 @@ TEST_SIM(the_bottleneck_of_a_graph, 5)
 	static const char *const order[] = { "count", "cast",  "nap",  "one",
 					     "two",   "other", "three" };
 	struct range range = { 0, 1, N }, other = { 0, 1, N };
-	leat_stage_stats stats[7];
+	leat_stage_stats stats[7] = { { .size = sizeof(stats[0]) } };
 	leat_pipeline *p = make(8);
 	leat_flow(int) a, b[2], c, d;
 	leat_ledger ledger;
