@@ -9,9 +9,10 @@
  *	leat_group_wait(&group);
  *	leat_fan_destroy(merge, &ledger);
  *
- * Each piece is one task of a group.  It takes a reference of its channels, closes its outputs when
- * it ends, and abandons its inputs: so whoever sends to a piece that has ended is told so, and an
- * early exit anywhere ends everything above it.  When the group is cancelled, it ends as well.
+ * Each piece is one task of a group, which must be given: its owner waits for it, and destroys the
+ * piece then.  It takes a reference of its channels, closes its outputs when it ends, and abandons
+ * its inputs: so whoever sends to a piece that has ended is told so, and an early exit anywhere
+ * ends everything above it.  When the group is cancelled, it ends as well.
  * An error of a function of the user's ends it and is the task's error.
  *
  * An item that cannot be handed on, since those who would receive it have gone or the piece is

@@ -25,6 +25,7 @@
 #define LEAT_KEYED_H
 
 #include <leat/bucket.h>
+#include <leat/extend.h>
 
 /* What a new key meets when all are in use, and no bucket is full. */
 enum leat_keyed_full {
@@ -61,6 +62,8 @@ static inline leat_key leat_key_string(const char *string)
 {
 	leat_key key;
 
+	if (!string)
+		leat_misuse(__func__, NULL, "the string is NULL; it would be the number 0");
 	key._string = string;
 	key._number = 0;
 	return key;

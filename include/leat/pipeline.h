@@ -81,7 +81,7 @@ typedef struct leat_stage_options {
 	const char *name;	/* must be given, and outlive the pipeline */
 	enum leat_stage_mode mode; /* of map, flat and sink: must be given */
 	int workers;		/* > 0, unless it is serial: the most that work at once */
-	size_t buffer;		/* items that may wait before it; 0: they are handed over (zip: 1) */
+	size_t buffer;		/* items that wait before it; 0: they are handed over (zip: 1) */
 	/* Of map, flat, reduce, conflate, sink, zip, and with clone: must be given. */
 	enum leat_on_error on_error;
 	const leat_retry_options *retry; /* before an error counts; copied; NULL: no retry */

@@ -210,7 +210,7 @@ LEAT_API void leat_pool_stop(leat_pool_raw *pool, int cause);
  * Aborts what is not drained, waits for what runs, and frees the pool; *ret_ledger, unless
  * NULL, is its last ledger.  Returns the error that stopped it; -ECANCELED: not all was done;
  * else 0.  No other call on the pool may be made or running, except that one that closes or
- * aborts it may not have returned yet.  Not from a worker of the pool.
+ * aborts it may not have returned yet.  Not from a worker of the pool.  NULL is ignored: 0.
  */
 LEAT_API int leat_pool_end(leat_pool_raw *pool, leat_ledger *ret_ledger);
 #define leat_pool_destroy(pool, ret_ledger) leat_pool_end(LEAT__POOL_RAW(pool), (ret_ledger))

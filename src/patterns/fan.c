@@ -223,6 +223,20 @@ static int run_task(void *args)
 
 static const leat_task_type fan_type = { "fan", run_task, sizeof(struct leat_fan *) };
 
+static const char *const function_of[] = {
+	[LEAT__FAN_MERGE] = "leat_merge",
+	[LEAT__FAN_ORDERED] = "leat_merge_ordered",
+	[LEAT__FAN_CONCAT] = "leat_concat",
+	[LEAT__FAN_ZIP] = "leat_zip",
+	[LEAT__FAN_BALANCE] = "leat_balance",
+	[LEAT__FAN_BROADCAST] = "leat_broadcast", /* a tee is one */
+	[LEAT__FAN_PARTITION] = "leat_partition",
+	[LEAT__FAN_TAKE] = "leat_take",
+	[LEAT__FAN_OR_DONE] = "leat_or_done",
+	[LEAT__FAN_BRIDGE] = "leat_bridge",
+	[LEAT__FAN_CONFLATE] = "leat_conflate",
+};
+
 #define BAD(ok, ...) OPTION("leat_fan", ok, __VA_ARGS__)
 
 static int check_options(const leat_fan_options *o, size_t nins, size_t nouts)
@@ -283,6 +297,9 @@ int leat_fan_start(leat_fan **ret_fan, leat_group *group, const void *ins, size_
 
 	if (!options || options->size != sizeof(*options))
 		leat_misuse(__func__, options, "the size is not set; use leat_merge, ...");
+	if (!group)
+		leat_misuse(function_of[options->kind], NULL, "the group is NULL; give one, whose "
+			    "owner waits for it and destroys the piece then");
 	*ret_fan = NULL;
 	r = check_options(options, nins, nouts);
 	if (r < 0)
@@ -313,8 +330,7 @@ int leat_fan_start(leat_fan **ret_fan, leat_group *group, const void *ins, size_
 	if (f->done)
 		leat_channel_ref(f->done);
 	atomic_store(&f->began, leat_now());
-	r = leat_spawn(group ? group : leat_group_current(), &fan_type, &f,
-		       LEAT_TASK_OPTIONS(.name = f->o.name));
+	r = leat_spawn(group, &fan_type, &f, LEAT_TASK_OPTIONS(.name = f->o.name));
 	if (r < 0)
 		release(f);
 	else

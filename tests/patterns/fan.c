@@ -386,7 +386,7 @@ TEST_DEATH_TASK(bridge_of_null, "a NULL came out")
 	leat_fan *fan;
 
 	REQUIRE(leat_send(in, (ints)NULL) == 0);
-	REQUIRE(leat_bridge(&fan, NULL, in, out, .name = "bridge") == 0);
+	REQUIRE(leat_bridge(&fan, group, in, out, .name = "bridge") == 0);
 	leat_sleep(LEAT_S);
 }
 
@@ -581,38 +581,39 @@ TEST_WITH(bad_options, .log = log_line)
 {
 	leat_chan(int) in[2] = { leat_chan_make(int, 0), leat_chan_make(int, 0) };
 	leat_chan(int) out[2] = { leat_chan_make(int, 0), NULL };
+	leat_group *group = leat_group_current();
 	leat_fan *fan;
 
-	refused("end is 0", leat_merge(&fan, NULL, in, 2, out[0], .name = "m"));
-	refused("end is 9", leat_balance(&fan, NULL, in[0], out, 1, .end = 9));
-	refused("end is 1", leat_concat(&fan, NULL, in, 2, out[0], .end = LEAT_FAN_ALL));
-	refused("0 inputs", leat_merge(&fan, NULL, in, 0, out[0], .end = LEAT_FAN_ALL));
-	refused("0 outputs", leat_balance(&fan, NULL, in[0], out, 0, .end = LEAT_FAN_ALL));
-	refused("output 1 is NULL", leat_balance(&fan, NULL, in[0], out, 2, .end = LEAT_FAN_ALL));
+	refused("end is 0", leat_merge(&fan, group, in, 2, out[0], .name = "m"));
+	refused("end is 9", leat_balance(&fan, group, in[0], out, 1, .end = 9));
+	refused("end is 1", leat_concat(&fan, group, in, 2, out[0], .end = LEAT_FAN_ALL));
+	refused("0 inputs", leat_merge(&fan, group, in, 0, out[0], .end = LEAT_FAN_ALL));
+	refused("0 outputs", leat_balance(&fan, group, in[0], out, 0, .end = LEAT_FAN_ALL));
+	refused("output 1 is NULL", leat_balance(&fan, group, in[0], out, 2, .end = LEAT_FAN_ALL));
 	refused("a cycle: output 0 is input 1",
-		leat_merge(&fan, NULL, in, 2, in[1], .end = LEAT_FAN_ALL));
+		leat_merge(&fan, group, in, 2, in[1], .end = LEAT_FAN_ALL));
 	out[1] = out[0];
 	refused("output 1 is output 0",
-		leat_balance(&fan, NULL, in[0], out, 2, .end = LEAT_FAN_ALL));
-	refused("clone is given", leat_take(&fan, NULL, in[0], out[0], 1,
+		leat_balance(&fan, group, in[0], out, 2, .end = LEAT_FAN_ALL));
+	refused("clone is given", leat_take(&fan, group, in[0], out[0], 1,
 					    .clone = LEAT_FAN_CLONE(int, copy)));
 	refused("drop is given without clone",
-		leat_broadcast(&fan, NULL, in[0], out, 1, .end = LEAT_FAN_ALL,
+		leat_broadcast(&fan, group, in[0], out, 1, .end = LEAT_FAN_ALL,
 			       .drop = LEAT_FAN_DROP(int, drop)));
-	refused("drop_second", leat_take(&fan, NULL, in[0], out[0], 1,
+	refused("drop_second", leat_take(&fan, group, in[0], out[0], 1,
 					 .drop_second = LEAT_FAN_DROP(int, drop)));
-	refused("end is 0", leat_tee(&fan, NULL, in[0], in[1], out[0], .name = "t"));
+	refused("end is 0", leat_tee(&fan, group, in[0], in[1], out[0], .name = "t"));
 	refused("drop is given without clone",
-		leat_tee(&fan, NULL, in[0], in[1], out[0], .end = LEAT_FAN_ALL,
+		leat_tee(&fan, group, in[0], in[1], out[0], .end = LEAT_FAN_ALL,
 			 .drop = LEAT_FAN_DROP(int, drop)));
 	refused("output 1 is output 0",
-		leat_tee(&fan, NULL, in[0], out[0], out[0], .end = LEAT_FAN_ALL));
-	refused("end is 1", leat_or_done(&fan, NULL, in[0], out[0], in[1], .end = LEAT_FAN_ALL));
-	refused("done is NULL", leat_or_done(&fan, NULL, in[0], out[0], (ints)NULL, .name = "d"));
-	refused("done is the input", leat_or_done(&fan, NULL, in[0], out[0], in[0], .name = "d"));
-	refused("output 0 is done", leat_or_done(&fan, NULL, in[0], out[0], out[0], .name = "d"));
-	refused("end is 2", leat_conflate(&fan, NULL, in[0], out[0], sum_up, .end = LEAT_FAN_ANY));
-	refused("a cycle", leat_conflate(&fan, NULL, in[0], in[0], sum_up, .name = "sum"));
+		leat_tee(&fan, group, in[0], out[0], out[0], .end = LEAT_FAN_ALL));
+	refused("end is 1", leat_or_done(&fan, group, in[0], out[0], in[1], .end = LEAT_FAN_ALL));
+	refused("done is NULL", leat_or_done(&fan, group, in[0], out[0], (ints)NULL, .name = "d"));
+	refused("done is the input", leat_or_done(&fan, group, in[0], out[0], in[0], .name = "d"));
+	refused("output 0 is done", leat_or_done(&fan, group, in[0], out[0], out[0], .name = "d"));
+	refused("end is 2", leat_conflate(&fan, group, in[0], out[0], sum_up, .end = LEAT_FAN_ANY));
+	refused("a cycle", leat_conflate(&fan, group, in[0], in[0], sum_up, .name = "sum"));
 	CHECK(!fan);
 	leat_fan_destroy(NULL, NULL);
 	leat_chan_unref(in[0]);

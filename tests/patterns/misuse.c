@@ -59,3 +59,31 @@ TEST_DEATH(send_without_a_runtime, "leat: no runtime is running; call leat's fun
 
 	leat_send(c, 1);
 }
+
+/* NULL: ignored by what frees, a broken contract elsewhere. */
+TEST(destroy_of_nothing)
+{
+	leat_pool(int) pool = NULL;
+	leat_flight(int) flight = NULL;
+
+	CHECK_EQ(leat_pool_destroy(pool, NULL), 0);
+	CHECK_EQ(leat_pipeline_destroy(NULL, NULL), 0);
+	leat_fan_destroy(NULL, NULL);
+	leat_flight_destroy(flight);
+	leat_keyed_destroy(NULL);
+}
+
+TEST_DEATH(a_key_without_a_string, "leat: leat_key_string((nil)): the string is NULL")
+{
+	const char *none = NULL;
+
+	(void)leat_key_string(none);
+}
+
+TEST_DEATH_TASK(a_fan_without_a_group, "leat: leat_merge((nil)): the group is NULL; give one")
+{
+	leat_chan(int) in = leat_chan_make(int, 0), out = leat_chan_make(int, 0);
+	leat_fan *fan;
+
+	(void)leat_merge(&fan, NULL, &in, 1, out, .end = LEAT_FAN_ALL);
+}
