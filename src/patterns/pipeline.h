@@ -73,6 +73,12 @@ struct leat__env {
 	char item[] __attribute__((aligned(16)));
 };
 
+/* Of one with an item of so many bytes, and so the distance of several in a row. */
+static inline size_t leat__env_size(size_t item_size)
+{
+	return (sizeof(struct leat__env) + item_size + 15) & ~(size_t)15;
+}
+
 static inline bool leat__is_left_out(const struct leat__env *env)
 {
 	return env->token == &leat__left_out;
@@ -219,8 +225,11 @@ int leat__stage_spawn(struct leat_stage *s, const leat_task_type *type);
 /* A worker, or the watcher, is gone; the last one closes what comes behind. */
 void leat__stage_leave(struct leat_stage *s);
 void leat__flow_close(struct leat_flow_raw *flow);
-/* Receives into env, with the meter starved meanwhile.  As leat_channel_recv. */
-int leat__stage_recv(struct leat__stage_worker *w, struct leat__env *env, int64_t deadline);
+/*
+ * Receives, with the meter starved meanwhile: into *env, or lets that point into w's hand, where it
+ * is the caller's till the next call.  As leat_channel_recv.
+ */
+int leat__stage_recv(struct leat__stage_worker *w, struct leat__env **env, int64_t deadline);
 /* Hands env on to the first of its flows (LEAT__END_OUT), or ends it so. */
 enum leat__end leat__stage_send(struct leat__stage_worker *w, struct leat__env *env);
 /* The same, and the item stays the caller's on an error, which is returned. */

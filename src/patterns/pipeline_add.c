@@ -177,8 +177,7 @@ static int make_channels(struct leat_stage *s)
 
 		/* Of one that was refused, if its second channel was. */
 		if (!in->chan)
-			in->chan = leat_channel_create(sizeof(struct leat__env) + in->size,
-						       cap, NULL, s->o.name);
+			in->chan = leat_channel_create(leat__env_size(in->size), cap, NULL, s->o.name);
 		if (!in->chan)
 			return -ENOMEM;
 	}
@@ -211,7 +210,7 @@ static int make_parts(struct leat_stage *s, const struct joints *j, const leat_s
 	if (is_fan(o))
 		return leat__fan_stage_create(s);
 	if (o->mode == LEAT_STAGE_KEYED) {
-		s->keys = leat__keys_create(sizeof(struct leat__env) + s->in->size,
+		s->keys = leat__keys_create(leat__env_size(s->in->size),
 					    (size_t)s->workers);
 		return s->keys ? 0 : -ENOMEM;
 	}

@@ -142,7 +142,7 @@ int leat__fan_stage_create(struct leat_stage *s)
 		return -ENOMEM;
 	memset(f, 0, sizeof(*f));
 	f->o = (leat_fan_options){
-		.kind = s->o.kind - LEAT__FANS, .item_size = sizeof(struct leat__env) + s->in->size,
+		.kind = s->o.kind - LEAT__FANS, .item_size = leat__env_size(s->in->size),
 		.fn = s->o.fn, .n = s->o.n, .name = s->o.name, .end = s->o.end, .clone = s->o.clone,
 	};
 	f->ops = &ops;

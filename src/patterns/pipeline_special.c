@@ -64,19 +64,14 @@ static int make_item(struct leat__stage_worker *w, struct leat__env *env)
 	return r;
 }
 
-/*
- * What has been made goes on also when the source is told to stop, which cancels its group: so the
- * send is shielded.  An abort, or a cut, closes the channel.
- */
+/* What has been made goes on also when the source is told to stop. */
 static void hand_on(struct leat__stage_worker *w, struct leat__env *env)
 {
 	leat__count(&w->stage->source->in);
 	leat__count(&w->held);
 	leat__token_begin(env->token);
 	take_bytes(w, env);
-	leat_shield_begin();
 	leat__did(w, leat__stage_send(w, env), 1);
-	leat_shield_end();
 }
 
 static bool goes_on(const struct leat_stage *s)
@@ -173,7 +168,7 @@ void leat__batch_run(struct leat__stage_worker *w)
 	LEAT__ENV(env);
 
 	for (;;) {
-		r = leat__stage_recv(w, env, b.token ? b.deadline : LEAT_FOREVER);
+		r = leat__stage_recv(w, &env, b.token ? b.deadline : LEAT_FOREVER);
 		if (r == 0)
 			add_to_batch(w, &b, env);
 		else if (r == -ETIMEDOUT)
@@ -209,7 +204,7 @@ void leat__reduce_run(struct leat__stage_worker *w)
 
 	memcpy(sum->item, s->o.state, s->o.out_size);
 	sum->token = NULL;
-	while (leat__stage_recv(w, env, LEAT_FOREVER) == 0) {
+	while (leat__stage_recv(w, &env, LEAT_FOREVER) == 0) {
 		r = call_two(w, sum->item, env->item);
 		if (r < 0)
 			leat__stage_fail(w, env, r);
@@ -253,7 +248,7 @@ void leat__conflate_run(struct leat__stage_worker *w)
 {
 	LEAT__ENV(sum);
 
-	while (leat__stage_recv(w, sum, LEAT_FOREVER) == 0) {
+	while (leat__stage_recv(w, &sum, LEAT_FOREVER) == 0) {
 		/* Not yet: the last. */
 		leat__did(w, conflate(w, sum) == 0 ? leat__stage_send(w, sum) : LEAT__END_OUT, 1);
 	}

@@ -73,40 +73,47 @@ void leat__flow_drop(struct leat_flow_raw *flow, struct leat__ends *ends, struct
 	leat__token_end(ends, env->token, end);
 }
 
-/* One, or as many as go into the hand; 0, or an error. */
-static int recv_some(struct leat__stage_worker *w, struct leat__env *env, int64_t deadline)
+/* The next of those that are in the hand. */
+static int take_from_hand(struct leat__stage_worker *w, struct leat__env **ret_env)
 {
-	struct leat_stage *s = w->stage;
-	size_t size = sizeof(*env) + s->in->size;
-	int64_t n;
-
-	if (!w->hand) {
-		n = s->window ? leat_channel_recv_numbered(s->in->chan, env, &w->seq, deadline)
-			      : leat_channel_recv(s->in->chan, env, deadline);
-		if (n == 0 && !s->keys)
-			leat__count(&w->held);
-		return (int)n;
-	}
-	if (w->n == 0) {
-		n = leat_channel_recv_n(s->in->chan, w->hand, w->bytes / size, deadline);
-		if (n < 0)
-			return (int)n;
-		w->first = 0;
-		w->n = (size_t)n;
-		if (!s->keys)
-			leat__add(&w->held, w->n);
-	}
-	memcpy(env, w->hand + w->first++ * size, size);
+	*ret_env = (struct leat__env *)(w->hand + w->first++ * leat__env_size(w->stage->in->size));
 	w->n--;
 	w->seq = w->received++;
 	return 0;
 }
 
-/* No try at first: this one looks for a cancel, and yields now and then. */
-static int recv_metered(struct leat__stage_worker *w, struct leat__env *env, int64_t deadline)
+/* One, or as many as go into the hand; 0, or an error.  *env as of leat__stage_recv. */
+static int recv_some(struct leat__stage_worker *w, struct leat__env **env, int64_t deadline)
 {
-	int r = recv_some(w, env, INT64_MIN);
+	struct leat_stage *s = w->stage;
+	int64_t n;
 
+	if (!w->hand) {
+		n = s->window ? leat_channel_recv_numbered(s->in->chan, *env, &w->seq, deadline)
+			      : leat_channel_recv(s->in->chan, *env, deadline);
+		if (n == 0 && !s->keys)
+			leat__count(&w->held);
+		return (int)n;
+	}
+	n = leat_channel_recv_n(s->in->chan, w->hand, w->bytes / leat__env_size(s->in->size),
+				deadline);
+	if (n < 0)
+		return (int)n;
+	w->first = 0;
+	w->n = (size_t)n;
+	if (!s->keys)
+		leat__add(&w->held, w->n);
+	return take_from_hand(w, env);
+}
+
+static int recv_metered(struct leat__stage_worker *w, struct leat__env **env, int64_t deadline)
+{
+	int r;
+
+	if (w->n > 0)
+		return take_from_hand(w, env);
+	/* No try at first: this one looks for a cancel, and yields now and then. */
+	r = recv_some(w, env, INT64_MIN);
 	if (r == -ETIMEDOUT && deadline > INT64_MIN) {
 		leat__meter_enter(&w->meter, LEAT_STAGE_STARVED);
 		r = recv_some(w, env, deadline);
@@ -122,7 +129,7 @@ static void drop_held(struct leat__stage_worker *w, struct leat__env *env, enum 
 	leat__did(w, end, 1);
 }
 
-int leat__stage_recv(struct leat__stage_worker *w, struct leat__env *env, int64_t deadline)
+int leat__stage_recv(struct leat__stage_worker *w, struct leat__env **env, int64_t deadline)
 {
 	struct leat_stage *s = w->stage;
 	int r;
@@ -130,12 +137,32 @@ int leat__stage_recv(struct leat__stage_worker *w, struct leat__env *env, int64_
 	while ((r = recv_metered(w, env, deadline)) == 0 && leat__flow_is_cut(s->in)) {
 		if (s->keys)
 			leat__count(&w->held);
-		drop_held(w, env, leat__unsent_end(s->p, LEAT_ECLOSED));
+		drop_held(w, *env, leat__unsent_end(s->p, LEAT_ECLOSED));
 		if (s->window)
 			leat__window_put(w, w->seq, NULL);
 	}
-	if (r == 0 && env->queued_at != 0)
-		leat__times_add(&s->queue, leat_now() - env->queued_at, 1);
+	if (r == 0 && (*env)->queued_at != 0)
+		leat__times_add(&s->queue, leat_now() - (*env)->queued_at, 1);
+	return r;
+}
+
+/*
+ * Shielded, if it is of a source: what that has made goes on also when it is told to stop, which
+ * cancels its group.  An abort, or a cut, closes the channel.
+ */
+static int wait_to_send(struct leat__stage_worker *w, struct leat_flow_raw *out,
+			const struct leat__env *env)
+{
+	bool is_source = w->stage->source != NULL;
+	int r;
+
+	leat__meter_enter(&w->meter, LEAT_STAGE_BLOCKED);
+	if (is_source)
+		leat_shield_begin();
+	r = leat_channel_send(out->chan, env, LEAT_FOREVER);
+	if (is_source)
+		leat_shield_end();
+	leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
 	return r;
 }
 
@@ -147,12 +174,7 @@ static int hand_on(struct leat__stage_worker *w, struct leat_flow_raw *out, stru
 
 	env->queued_at = timed ? leat_now() : 0;
 	r = leat_channel_send(out->chan, env, INT64_MIN);
-	if (r == -ETIMEDOUT) {
-		leat__meter_enter(&w->meter, LEAT_STAGE_BLOCKED);
-		r = leat_channel_send(out->chan, env, LEAT_FOREVER);
-		leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
-	}
-	return r;
+	return r == -ETIMEDOUT || r == -ECANCELED ? wait_to_send(w, out, env) : r;
 }
 
 int leat__stage_try_hand_on(struct leat__stage_worker *w, struct leat__env *env)
@@ -219,9 +241,8 @@ static int call_to(struct leat__stage_worker *w, void *in)
 	return r;
 }
 
-static int call_fn(void *arg)
+static int call_once(const struct call *c)
 {
-	struct call *c = arg;
 	struct leat__stage_worker *w = c->worker;
 	const leat_stage_options *o = &w->stage->o;
 	leat_emitter_raw emitter = { w, c->in->token, c->seq };
@@ -236,6 +257,17 @@ static int call_fn(void *arg)
 	default:
 		return call_to(w, c->in->item);
 	}
+}
+
+static int call_again(void *arg)
+{
+	return call_once(arg);
+}
+
+/* Apart, so that the call in do_item needs no struct in memory. */
+static __attribute__((noinline)) int call_with_retry(struct call c)
+{
+	return leat_retry_run(&c.worker->stage->retry, call_again, &c);
 }
 
 /* 0, or -ECANCELED. */
@@ -321,17 +353,17 @@ static bool has_out(struct leat__stage_worker *w, struct leat__env *in, struct l
 static void do_item(struct leat__stage_worker *w, struct leat__env *in, uint64_t seq)
 {
 	struct leat_stage *s = w->stage;
-	struct call call = { .worker = w, .in = in, .seq = seq };
 	bool made = false;
 	int64_t begin;
 	int r;
 	LEAT__ENV(out);
 
-	call.out = out;
 	r = wait_for_rate(w);
 	if (r == 0) {
+		struct call call = { w, in, out, seq };
+
 		begin = leat__sample_begin(&w->meter);
-		r = s->o.retry ? leat_retry_run(&s->retry, call_fn, &call) : call_fn(&call);
+		r = s->o.retry ? call_with_retry(call) : call_once(&call);
 		leat__sample_end(&w->meter, &s->service, begin);
 		if (begin != 0)
 			atomic_store_explicit(&s->in->slow, leat__is_slow(&w->meter),
@@ -388,7 +420,7 @@ int leat__stage_spawn(struct leat_stage *s, const leat_task_type *type)
 	 */
 	if (type == &worker_type && s->in && !s->fan && s->o.kind != LEAT__CONFLATE &&
 	    s->o.gap_after == 0 && s->workers == 1 && s->o.buffer > 1) {
-		w->bytes = (sizeof(struct leat__env) + s->in->size) *
+		w->bytes = leat__env_size(s->in->size) *
 			   (s->o.buffer < LEAT__HAND ? s->o.buffer : LEAT__HAND);
 		w->hand = leat_alloc(w->bytes); /* or one by one */
 	}
@@ -472,7 +504,7 @@ static void lock_take(struct leat__stage_worker *w)
  * order, one does at the flow: it has what is handed to it before it runs, and if there were many
  * such, those that run would soon have to wait for them.
  */
-static int take(struct leat__stage_worker *w, struct leat__env *env, uint64_t *ret_seq)
+static int take(struct leat__stage_worker *w, struct leat__env **env, uint64_t *ret_seq)
 {
 	struct leat_stage *s = w->stage;
 	int r;
@@ -490,8 +522,8 @@ static int take(struct leat__stage_worker *w, struct leat__env *env, uint64_t *r
 		atomic_fetch_sub(&s->waiting, 1);
 	}
 	*ret_seq = w->seq;
-	if (r == 0 && s->keys && !leat__is_left_out(env))
-		*ret_seq = leat__key_begin(s->keys, s->o.key(env->item), env);
+	if (r == 0 && s->keys && !leat__is_left_out(*env))
+		*ret_seq = leat__key_begin(s->keys, s->o.key((*env)->item), *env);
 	if (s->keys)
 		leat_mutex_unlock(&s->take_lock);
 	if (r == 0 && s->o.gap_after > 0)
@@ -536,7 +568,7 @@ static void run_items(struct leat__stage_worker *w)
 	uint64_t seq = 0;
 	LEAT__ENV(env);
 
-	while (take(w, env, &seq) == 0) {
+	while (take(w, &env, &seq) == 0) {
 		/* What is in a key's list is ended by who has the key. */
 		if (w->hand && !s->keys && leat__pipeline_how(s->p) >= LEAT__ENOUGH) {
 			drop_held(w, env, leat__stopped_end(s->p));
@@ -557,7 +589,7 @@ static void drop_hand(struct leat__stage_worker *w)
 {
 	LEAT__ENV(env);
 
-	while (w->n > 0 && recv_some(w, env, INT64_MIN) == 0) {
+	while (w->n > 0 && take_from_hand(w, &env) == 0) {
 		if (w->stage->keys)
 			leat__count(&w->held);
 		drop_held(w, env, leat__stopped_end(w->stage->p));

@@ -69,20 +69,15 @@ static struct slot *slot_of(struct leat_stage *s, uint64_t seq)
 	return (struct slot *)(s->window->slots + seq % s->window->nslots * s->window->stride);
 }
 
-static size_t env_size(const struct leat_stage *s)
-{
-	return (sizeof(struct leat__env) + s->o.out_size + 15) & ~(size_t)15;
-}
-
 static struct leat__env *value_of(struct leat_stage *s, struct slot *slot, size_t i)
 {
-	return (struct leat__env *)((char *)&slot->env + i * env_size(s));
+	return (struct leat__env *)((char *)&slot->env + i * leat__env_size(s->o.out_size));
 }
 
 int leat__window_create(struct leat_stage *s)
 {
 	size_t values = s->o.ahead > 0 ? s->o.ahead : 1;
-	size_t stride = sizeof(struct slot) + values * env_size(s);
+	size_t stride = sizeof(struct slot) + values * leat__env_size(s->o.out_size);
 	size_t nslots = s->o.window + (size_t)s->workers;
 	size_t bytes = sizeof(struct leat__window) + nslots * stride;
 	struct leat__window *win = leat_alloc(bytes);
