@@ -386,7 +386,7 @@ TEST_DEATH_TASK(bridge_of_null, "a NULL came out")
 	leat_fan *fan;
 
 	REQUIRE(leat_send(in, (ints)NULL) == 0);
-	REQUIRE(leat_bridge(&fan, group, in, out, .name = "bridge") == 0);
+	REQUIRE(leat_bridge(&fan, leat_group_root(), in, out, .name = "bridge") == 0);
 	leat_sleep(LEAT_S);
 }
 

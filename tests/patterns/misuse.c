@@ -85,5 +85,5 @@ TEST_DEATH_TASK(a_fan_without_a_group, "leat: leat_merge((nil)): the group is NU
 	leat_chan(int) in = leat_chan_make(int, 0), out = leat_chan_make(int, 0);
 	leat_fan *fan;
 
-	(void)leat_merge(&fan, NULL, &in, 1, out, .end = LEAT_FAN_ALL);
+	refused(leat_merge(&fan, NULL, &in, 1, out, .end = LEAT_FAN_ALL));
 }

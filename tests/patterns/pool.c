@@ -1090,11 +1090,6 @@ TEST_WITH(jobs_that_are_too_large, .log = log_line)
 	refused("2000 bytes", leat_pool_make(&pool, big_work, .workers = 1, .queue = 1, POOL()));
 }
 
-TEST_DEATH_TASK(destroy_of_nothing, "leat_pool_end(")
-{
-	(void)leat_pool_end(NULL, NULL);
-}
-
 static int work_1ms(int *job, int *ret_result)
 {
 	*ret_result = *job;
