@@ -281,6 +281,69 @@ TEST_BOTH(a_window_is_stopped, 200)
 	run_once(&r, r.enough > 0 ? 0 : 1 + (int64_t)leat_random(LEAT_MS));
 }
 
+/* Two ways, each in order: the sink of one has enough at some moment, the other goes on to its end. */
+static int clone_box(const struct box *box, struct box *ret_copy)
+{
+	*ret_copy = make_box(box->n);
+	return 0;
+}
+
+struct way {
+	int last, used, enough;
+};
+
+static int use_way(struct way *way, struct box *box)
+{
+	if (box->n == GAP)
+		return 0;
+	CHECK(box->n > way->last);
+	way->last = box->n;
+	end_box(box);
+	return ++way->used == way->enough ? LEAT_ECLOSED : 0;
+}
+
+TEST_BOTH(a_window_is_cut, 200)
+{
+	struct run r = { .salt = leat_random(UINT64_MAX), .nap = 20 * LEAT_US };
+	struct way way[2] = { { -1, 0, 1 + (int)leat_random(ITEMS / 2) }, { -1, 0, 0 } };
+	int64_t gap_after = leat_random(2) ? 5 * LEAT_US : 0;
+	int good = 0;
+	leat_flow(struct box) a, copy[2], out[2];
+	leat_ledger l;
+
+	run = &r;
+	made = ended = 0;
+	CHECK_EQ(leat_pipeline_make(&r.p, .live = 1 + leat_random(64)), 0);
+	leat_pipeline_source(r.p, &a, &r, next_box, .name = "boxes", END);
+	leat_pipeline_broadcast(r.p, a, copy, 2, .name = "cast", .end = LEAT_FAN_ALL,
+				.clone = LEAT_STAGE_CLONE(struct box, clone_box),
+				.on_error = LEAT_ERROR_STOP);
+	for (int i = 0; i < 2; i++) {
+		leat_pipeline_map(r.p, copy[i], &out[i], do_map, .name = "map",
+				  .on_error = LEAT_ERROR_COUNT, .mode = LEAT_STAGE_ORDERED,
+				  .workers = 1 + (int)leat_random(6), .window = 1 + leat_random(6),
+				  .buffer = leat_random(9), END,
+				  .gap_after = i == 0 ? gap_after : 0,
+				  .gap = i == 0 && gap_after > 0
+						 ? LEAT_STAGE_GAP(struct box, mark_gap)
+						 : NULL);
+		leat_pipeline_sink_with(r.p, out[i], &way[i], use_way, .name = "use",
+					.mode = LEAT_STAGE_SERIAL, .on_error = LEAT_ERROR_COUNT,
+					.buffer = leat_random(9));
+	}
+	CHECK_EQ(leat_pipeline_run(r.p), 0);
+	for (int i = 0; i < ITEMS; i++)
+		good += parts_of(i);
+	CHECK_EQ(way[1].used, good);
+	CHECK(way[0].used <= way[0].enough);
+	for (size_t i = 0; leat_pipeline_stage_ledger(r.p, i, ledger_init(&l)) == 0; i++)
+		check_at_rest(&l);
+	leat_pipeline_destroy(r.p, ledger_init(&l));
+	check_at_rest(&l);
+	CHECK_EQ(l.in, ITEMS);
+	CHECK_EQ(made, ended);
+}
+
 /* Nothing is to be done but to hand on, so the workers meet there all the time. */
 struct counter {
 	int next, end;
