@@ -82,9 +82,9 @@ typedef struct leat_stage_options {
 	enum leat_stage_mode mode; /* of map, flat and sink: must be given */
 	int workers;		/* > 0, unless it is serial: the most that work at once */
 	size_t buffer;		/* items that wait before it; 0: they are handed over (zip: 1) */
-	/* Of map, flat, reduce, conflate, sink, zip, and with clone: must be given. */
+	/* Of map, flat, reduce, conflate, sink, zip, and with clone; of no others. */
 	enum leat_on_error on_error;
-	const leat_retry_options *retry; /* before an error counts; copied; NULL: no retry */
+	const leat_retry_options *retry; /* map, flat, sink: before an error counts; copied */
 	leat_bucket *rate;	/* a token for each item; outlives the pipeline; NULL: no limit */
 	size_t window;		/* ordered: items that may wait for an earlier one; > 0 */
 	/* An ordered flat function: what it may emit before its item's turn; then it waits; > 0. */

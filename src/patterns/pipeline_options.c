@@ -6,10 +6,15 @@
 
 #define STAGE(ok, fmt, ...) OPTION("leat_pipeline", ok, "stage %s: " fmt, o->name, __VA_ARGS__)
 
+/* Calls a function for each item, which may fail and be tried again. */
+static bool may_retry(const leat_stage_options *o)
+{
+	return o->kind == LEAT__MAP || o->kind == LEAT__FLAT || o->kind == LEAT__SINK;
+}
+
 static bool has_mode(const leat_stage_options *o)
 {
-	return o->kind == LEAT__MAP || o->kind == LEAT__FLAT || o->kind == LEAT__SINK ||
-	       o->kind == LEAT__TO;
+	return may_retry(o) || o->kind == LEAT__TO;
 }
 
 /* Of an ordered stage: a window with a slot more for each worker, of a value or ahead of them. */
@@ -55,14 +60,15 @@ static int check_mode(const leat_stage_options *o)
 
 static int check_kind(const leat_pipeline *p, const leat_stage_options *o)
 {
-	bool fails = has_mode(o) || o->kind == LEAT__REDUCE || o->kind == LEAT__CONFLATE;
+	bool fails = may_retry(o) || o->kind == LEAT__REDUCE || o->kind == LEAT__CONFLATE;
 	bool batch = o->kind == LEAT__BATCH, weighs = o->kind == LEAT__SOURCE || batch ||
 						      o->kind == LEAT__FROM;
 	bool needs = fails || o->clone || o->kind == LEAT__FANS + LEAT__FAN_ZIP;
 
-	STAGE(!needs || o->kind == LEAT__TO || o->on_error == LEAT_ERROR_STOP ||
-		      o->on_error == LEAT_ERROR_COUNT,
+	STAGE(!needs || o->on_error == LEAT_ERROR_STOP || o->on_error == LEAT_ERROR_COUNT,
 	      "on_error is %d; give LEAT_ERROR_STOP or LEAT_ERROR_COUNT", (int)o->on_error);
+	STAGE(needs || o->on_error == 0, "on_error is %d, but %s calls nothing that might fail and "
+	      "not stop all", (int)o->on_error, o->name);
 	STAGE(!batch || o->items > 0, "items is %zu; it must be > 0", o->items);
 	STAGE(batch || (o->items == 0 && o->wait == 0 && o->weight == 0),
 	      "items is %zu, wait %lld; they are for batches", o->items, (long long)o->wait);
@@ -79,9 +85,12 @@ static int check_kind(const leat_pipeline *p, const leat_stage_options *o)
 	      (long long)p->o.live_bytes);
 	STAGE(!o->rate || has_mode(o) || o->kind <= LEAT__FROM, "rate is given, which %s cannot have",
 	      o->name);
-	STAGE(!o->retry || has_mode(o), "retry is given, which %s cannot have", o->name);
+	STAGE(!o->retry || may_retry(o), "retry is given, which %s cannot have", o->name);
 	STAGE(!o->retry || leat__retry_check(o->retry) == 0, "retry is bad, as said before%s", "");
 	STAGE(!o->failed || fails, "failed is given, but %s does not fail", o->name);
+	STAGE(!o->drop || (o->kind != LEAT__SINK && o->kind != LEAT__TO),
+	      "drop is given, but %s hands nothing on; the stage before drops what it does not take",
+	      o->name);
 	return 0;
 }
 

@@ -1368,6 +1368,19 @@ static void refused_stage(const char *text, const leat_stage_options *o)
 	(&(leat_stage_options){ .kind = LEAT__MAP, __VA_ARGS__ })
 #define BATCH_OF(...)                                                         \
 	(&(leat_stage_options){ .kind = LEAT__BATCH, .name = "it", __VA_ARGS__ })
+#define TO_OF(...)                                                            \
+	(&(leat_stage_options){ .kind = LEAT__TO, .name = "it", __VA_ARGS__ })
+
+static void ignore_drop(int *n)
+{
+	(void)n;
+}
+
+static void ignore_failed(int *n, int error)
+{
+	(void)n;
+	(void)error;
+}
 
 TEST_WITH(bad_options_of_a_stage, .log = log_line)
 {
@@ -1402,6 +1415,20 @@ TEST_WITH(bad_options_of_a_stage, .log = log_line)
 		      MAP_OF(SERIAL("it"), .retry = LEAT_RETRY_OPTIONS(.attempts = 0)));
 	refused_stage("stage it: retry is bad",
 		      MAP_OF(SERIAL("it"), .retry = &(leat_retry_options){ .attempts = 1 }));
+	refused_stage("drop is given, but it hands nothing on",
+		      &(leat_stage_options){ .kind = LEAT__SINK, SERIAL("it"),
+					     .drop = LEAT_STAGE_DROP(int, ignore_drop) });
+	refused_stage("drop is given", TO_OF(.drop = LEAT_STAGE_DROP(int, ignore_drop)));
+	refused_stage("retry is given", TO_OF(.retry = LEAT_RETRY_OPTIONS(.attempts = 1)));
+	refused_stage("failed is given", TO_OF(.failed = LEAT_STAGE_FAILED(int, ignore_failed)));
+	refused_stage("on_error is 1", TO_OF(.on_error = LEAT_ERROR_STOP));
+	refused_stage("on_error is 2", &(leat_stage_options){ .kind = LEAT__SOURCE, .name = "it",
+							      .on_error = LEAT_ERROR_COUNT });
+	refused_stage("on_error is 1",
+		      BATCH_OF(.items = 2, .wait = 1, .on_error = LEAT_ERROR_STOP));
+	refused_stage("on_error is 1", &(leat_stage_options){
+		.kind = (int)LEAT__FANS + (int)LEAT__FAN_BALANCE, .name = "it",
+		.end = LEAT_FAN_ALL, .on_error = LEAT_ERROR_STOP });
 	refused_stage("buffer is", MAP_OF(SERIAL("it"), .buffer = SIZE_MAX));
 	refused_stage("items is 0", BATCH_OF(.wait = 1));
 	refused_stage("items is 9", BATCH_OF(.items = 9, .wait = 1));

@@ -1059,6 +1059,8 @@ TEST_WITH(bad_options, .log = log_line)
 	REFUSED("key", .workers = 1, .queue = 1, POOL(.order = LEAT_POOL_PER_KEY));
 	REFUSED("key", .workers = 1, .queue = 1, POOL(.key = LEAT_POOL_KEY(int, key_of)));
 	REFUSED("window", .workers = 1, .queue = 1, POOL(.window = 1));
+	REFUSED("drop_result", .workers = 1, .queue = 1,
+		POOL(.drop_result = LEAT_POOL_DROP(int, count_drop)));
 	REFUSED_TO("order", .workers = 1, .queue = 1, POOL());
 	REFUSED_TO("window", .workers = 1, .queue = 1, POOL(.order = LEAT_POOL_AS_SUBMITTED));
 	REFUSED_TO("prefetch", .workers = 1, .queue = 1,

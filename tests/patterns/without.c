@@ -213,7 +213,7 @@ int __wrap_leat_pipeline_add_fan(leat_pipeline *pipeline, leat_flow_raw *const *
 
 	INSTEAD("stage.end", o.end, LEAT_FAN_ALL, o.end = LEAT_FAN_ANY);
 	INSTEAD("stage.end", o.end, LEAT_FAN_ANY, o.end = LEAT_FAN_ALL);
-	WITHOUT("stage.clone", o.clone = NULL);
+	WITHOUT("stage.clone", o.clone = NULL, o.on_error = 0);
 	return said(__real_leat_pipeline_add_fan(pipeline, ins, nins, ret_outs, nouts, &o));
 }
 
