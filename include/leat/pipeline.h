@@ -82,7 +82,7 @@ typedef struct leat_stage_options {
 	enum leat_stage_mode mode; /* of map, flat and sink: must be given */
 	int workers;		/* > 0, unless it is serial: the most that work at once */
 	size_t buffer;		/* items that wait before it; 0: they are handed over (zip: 1) */
-	/* Of map, flat, reduce, conflate, sink, zip, and with clone; of no others. */
+	/* Must be given of map, flat, reduce, conflate, sink, zip, with clone; of no others. */
 	enum leat_on_error on_error;
 	const leat_retry_options *retry; /* map, flat, sink: before an error counts; copied */
 	leat_bucket *rate;	/* a token for each item; outlives the pipeline; NULL: no limit */

@@ -19,7 +19,8 @@
  * runtime's allocator fails (what leat makes itself, and leat_alloc), the second, and so on.
  *
  * After each run: check returned 0; no task is left; and every allocation has been freed.
- * Whatever goes wrong is said in one line through the log, with the point:
+ * Whatever goes wrong is said in one line through the log, with the point (of a deadlock, after the
+ * report of the tasks):
  *
  *	leat: leat_test_everywhere: seed 1, cancelled at wait 7: check returned Input/output error;
  *	replay with LEAT_TEST_POINT=1:cancel:7

@@ -42,14 +42,14 @@ static int64_t round_up(double x)
 	return n + (x > (double)n);
 }
 
-int leat_bucket_set(leat_bucket *b, double rate, double burst)
+int leat__bucket_set(const char *function, leat_bucket *b, double rate, double burst)
 {
 	double interval = rate > 0 ? (double)LEAT_S * TICKS / rate : 0;
 
-	OPTION("leat_bucket_init", rate > 0 && rate <= 1e9, "rate is %g; it must be > 0, and 1e9 at most",
-	       rate);
-	OPTION("leat_bucket_init", burst >= 1 && burst * interval <= (double)DAY,
-	       "burst is %g; it must be >= 1, and a day's tokens at most", burst);
+	OPTION("%s", rate > 0 && rate <= 1e9, "rate is %g; it must be > 0, and 1e9 at most",
+	       function, rate);
+	OPTION("%s", burst >= 1 && burst * interval <= (double)DAY,
+	       "burst is %g; it must be >= 1, and a day's tokens at most", function, burst);
 	/* Never more than the rate. */
 	atomic_store((_Atomic int64_t *)&b->_interval, round_up(interval));
 	atomic_store((_Atomic double *)&b->_burst, burst);
@@ -59,7 +59,12 @@ int leat_bucket_set(leat_bucket *b, double rate, double burst)
 int leat_bucket_init(leat_bucket *b, double rate, double burst)
 {
 	b->_full_at = 0;
-	return leat_bucket_set(b, rate, burst);
+	return leat__bucket_set(__func__, b, rate, burst);
+}
+
+int leat_bucket_set(leat_bucket *b, double rate, double burst)
+{
+	return leat__bucket_set(__func__, b, rate, burst);
 }
 
 static void check(const char *function, const leat_bucket *b, int64_t n)

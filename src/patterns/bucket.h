@@ -12,6 +12,9 @@ enum { LEAT__BUCKET_TICKS = 16 }; /* a nanosecond */
 /* A deadline with which nobody waits. */
 #define LEAT__BUCKET_NOW INT64_MIN
 
+/* leat_bucket_set, by function, which the log names. */
+int leat__bucket_set(const char *function, leat_bucket *b, double rate, double burst);
+
 /*
  * n tokens of a bucket that would be full at full_at (in ticks; the other times are in ns).  0:
  * they are there now; 1: not before ret->when, which is not after latest; the bucket becomes full

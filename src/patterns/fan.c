@@ -237,7 +237,10 @@ static const char *const function_of[] = {
 	[LEAT__FAN_CONFLATE] = "leat_conflate",
 };
 
-#define BAD(ok, ...) OPTION("leat_fan", ok, __VA_ARGS__)
+/* o is the piece's. */
+#define BAD(ok, fmt, ...)                                                     \
+	OPTION("%s", ok, "%s%s" fmt, function_of[o->kind], o->name ? o->name : "", \
+	       o->name ? ": " : "", ##__VA_ARGS__)
 
 static int check_options(const leat_fan_options *o, size_t nins, size_t nouts)
 {
@@ -264,9 +267,11 @@ static int check_options(const leat_fan_options *o, size_t nins, size_t nouts)
 /* A cycle, or a channel twice: it would be closed twice. */
 static int check_channels(const struct leat_fan *f)
 {
+	const leat_fan_options *o = &f->o;
+
 	for (size_t i = 0; i < f->nins; i++)
 		BAD(f->in[i], "input %zu is NULL", i);
-	BAD(f->o.kind != LEAT__FAN_OR_DONE || f->done, "done is NULL; without it, use the group's cancel");
+	BAD(o->kind != LEAT__FAN_OR_DONE || f->done, "done is NULL; without it, use the group's cancel");
 	BAD(!f->done || f->done != f->in[0], "done is the input; what came out would be lost");
 	for (size_t k = 0; k < f->nouts; k++) {
 		BAD(f->out[k], "output %zu is NULL", k);

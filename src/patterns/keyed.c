@@ -71,7 +71,7 @@ static size_t aligned(size_t n)
 int leat_keyed_create(leat_keyed **ret_keyed, const leat_keyed_options *options)
 {
 	leat_keyed_options o;
-	leat_bucket full;
+	leat_bucket full = { 0 };
 	struct leat_keyed *k;
 	size_t stride, lists, heap, bytes;
 	uint32_t nlists = 1;
@@ -82,7 +82,7 @@ int leat_keyed_create(leat_keyed **ret_keyed, const leat_keyed_options *options)
 	o = *options;
 	r = check_options(&o);
 	if (r == 0)
-		r = leat_bucket_init(&full, o.rate, o.burst);
+		r = leat__bucket_set(__func__, &full, o.rate, o.burst);
 	if (r < 0)
 		return r;
 	o.key_size = o.key_size > 0 ? o.key_size : STRING_DEFAULT;

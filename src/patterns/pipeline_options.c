@@ -116,8 +116,8 @@ int leat__stage_check(const leat_pipeline *p, const leat_stage_options *o)
 	STAGE(o->buffer <= SIZE_MAX / 4096, "buffer is %zu; that is more than memory", o->buffer);
 	STAGE(o->kind != LEAT__CONFLATE || o->in_size == o->out_size,
 	      "it merges items of %zu bytes into another type", o->in_size);
-	STAGE(o->kind > LEAT__FROM || (o->buffer == 0 && o->workers == 0),
-	      "buffer is %zu; a source has no buffer and no workers", o->buffer);
+	STAGE(o->kind > LEAT__FROM || o->buffer == 0, "buffer is %zu; a source has none", o->buffer);
+	STAGE(o->kind > LEAT__FROM || o->workers == 0, "workers is %d; a source has none", o->workers);
 	if (check_mode(o) < 0 || check_fan(o) < 0)
 		return -EINVAL;
 	return check_kind(p, o);

@@ -19,6 +19,8 @@ int leat_retry_budget_init(leat_retry_budget *b, double ratio, double per_second
 	BAD_BUDGET(ratio >= 0 && ratio <= 10, "ratio is %g; it must be 0 to 10", ratio);
 	BAD_BUDGET(per_second >= 0 && per_second <= 1e9, "per_second is %g; it must be 0 to 1e9",
 		   per_second);
+	BAD_BUDGET(per_second == 0 || per_second >= 1.0 / (24 * 3600),
+		   "per_second is %g; it must be 0, or one a day at least", per_second);
 	b->_milli = 0;
 	b->_per_call = (int64_t)(ratio * RETRY);
 	b->_has_reserve = per_second > 0;

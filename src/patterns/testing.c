@@ -170,6 +170,7 @@ static int run(struct tester *t, uint64_t seed, leat_test_report *report)
 		.size = sizeof(options),
 		.allocator = { count_alloc, count_release, t },
 		.log = t->o.log,
+		.sim_seed = seed,
 	};
 	int64_t left;
 	int r;
@@ -177,7 +178,8 @@ static int run(struct tester *t, uint64_t seed, leat_test_report *report)
 	t->hit = false;
 	t->wrong = NULL;
 	atomic_store(&t->allocations, 0);
-	r = leat_sim_run(&options, run_once, t, seed, 1, NULL);
+	/* Not by leat_sim_run, whose hint, LEAT_SIM, would not come to the point. */
+	r = leat_run(&options, run_once, t);
 	atomic_store(&t->armed, false);
 	report->runs++;
 	left = free_rest(t);

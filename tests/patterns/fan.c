@@ -584,7 +584,9 @@ TEST_WITH(bad_options, .log = log_line)
 	leat_group *group = leat_group_current();
 	leat_fan *fan;
 
-	refused("end is 0", leat_merge(&fan, group, in, 2, out[0], .name = "m"));
+	refused("leat_merge: m: end is 0", leat_merge(&fan, group, in, 2, out[0], .name = "m"));
+	refused("leat_concat: end is 1",
+		leat_concat(&fan, group, in, 2, out[0], .end = LEAT_FAN_ALL));
 	refused("end is 9", leat_balance(&fan, group, in[0], out, 1, .end = 9));
 	refused("end is 1", leat_concat(&fan, group, in, 2, out[0], .end = LEAT_FAN_ALL));
 	refused("0 inputs", leat_merge(&fan, group, in, 0, out[0], .end = LEAT_FAN_ALL));

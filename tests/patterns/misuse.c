@@ -87,3 +87,27 @@ TEST_DEATH_TASK(a_fan_without_a_group, "leat: leat_merge((nil)): the group is NU
 
 	refused(leat_merge(&fan, NULL, &in, 1, out, .end = LEAT_FAN_ALL));
 }
+
+static void names(const char *text, int r)
+{
+	CHECK_EQ(r, -EINVAL);
+	if (strncmp(logged, text, strlen(text)) != 0)
+		test_fail(__FILE__, __LINE__, "\"%s\" does not begin with \"%s\"", logged, text);
+}
+
+/* The function that was called, and not the one that it makes use of. */
+TEST_WITH(rates_by_who_was_called, .log = log_line)
+{
+	leat_retry_budget budget;
+	leat_keyed *keyed;
+	leat_bucket bucket;
+
+	names("leat: leat_keyed_create: rate is 0",
+	      leat_keyed_create(&keyed, LEAT_KEYED_OPTIONS(.burst = 1, .keys = 1,
+							   .full = LEAT_KEYED_REFUSE)));
+	names("leat: leat_bucket_init: burst is 0", leat_bucket_init(&bucket, 1, 0));
+	CHECK_EQ(leat_bucket_init(&bucket, 1, 1), 0);
+	names("leat: leat_bucket_set: rate is -1", leat_bucket_set(&bucket, -1, 1));
+	names("leat: leat_retry_budget_init: per_second is 1e-06",
+	      leat_retry_budget_init(&budget, 0, 1e-6));
+}

@@ -1415,6 +1415,10 @@ TEST_WITH(bad_options_of_a_stage, .log = log_line)
 		      MAP_OF(SERIAL("it"), .retry = LEAT_RETRY_OPTIONS(.attempts = 0)));
 	refused_stage("stage it: retry is bad",
 		      MAP_OF(SERIAL("it"), .retry = &(leat_retry_options){ .attempts = 1 }));
+	refused_stage("workers is 2; a source has none",
+		      &(leat_stage_options){ .kind = LEAT__SOURCE, .name = "it", .workers = 2 });
+	refused_stage("buffer is 3; a source has none",
+		      &(leat_stage_options){ .kind = LEAT__SOURCE, .name = "it", .buffer = 3 });
 	refused_stage("drop is given, but it hands nothing on",
 		      &(leat_stage_options){ .kind = LEAT__SINK, SERIAL("it"),
 					     .drop = LEAT_STAGE_DROP(int, ignore_drop) });

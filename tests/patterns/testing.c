@@ -164,6 +164,26 @@ TEST_PLAIN(a_deadlock_after_a_cancel)
 	CHECK(strstr(logged, "the run ended with"));
 }
 
+static int lines;
+
+static void count_lines(void *ctx, const char *line)
+{
+	lines++;
+	log_line(ctx, line);
+}
+
+/* As the header says; and LEAT_SIM would not come to the point. */
+TEST_PLAIN(one_line_of_a_failure)
+{
+	struct fixture f = { 0 };
+
+	lines = 0;
+	CHECK(leat_test_everywhere(LEAT_TEST_OPTIONS(.log = count_lines), leave_task, check, &f,
+				   NULL) < 0);
+	CHECK_EQ(lines, 1);
+	CHECK(strstr(logged, "LEAT_TEST_POINT"));
+}
+
 TEST_PLAIN(too_many_points)
 {
 	struct fixture f = { 0 };
