@@ -281,7 +281,7 @@ TEST_BOTH(a_window_is_stopped, 200)
 	run_once(&r, r.enough > 0 ? 0 : 1 + (int64_t)leat_random(LEAT_MS));
 }
 
-/* Two ways, each in order: the sink of one has enough at some moment, the other goes on to its end. */
+/* Two ways in order: the sink of one has enough at some moment, the other goes on to its end. */
 static int clone_box(const struct box *box, struct box *ret_copy)
 {
 	*ret_copy = make_box(box->n);
