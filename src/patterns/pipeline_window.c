@@ -244,7 +244,8 @@ static void fill(struct leat__stage_worker *w, uint64_t seq, enum state state,
 		leat__add(&w->held, (uint64_t)-1);
 		leat__count(&w->put);
 	}
-	atomic_store(&slot->state, state);
+	/* An exchange, since under QEMU a later load may come before such a store. */
+	(void)atomic_exchange(&slot->state, (int)state);
 	if (try_turn(s->window, seq))
 		hand_on(w, seq, slot, state, &slot->env);
 }
