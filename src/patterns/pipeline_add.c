@@ -177,7 +177,8 @@ static int make_channels(struct leat_stage *s)
 
 		/* Of one that was refused, if its second channel was. */
 		if (!in->chan)
-			in->chan = leat_channel_create(leat__env_size(in->size), cap, NULL, s->o.name);
+			in->chan = leat_channel_create(leat__env_size(in->size), cap, NULL,
+						       s->o.name);
 		if (!in->chan)
 			return -ENOMEM;
 	}
