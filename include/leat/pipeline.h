@@ -162,7 +162,8 @@ typedef struct leat_stage_options {
  * failed) has failed, after its retries, as they fail.  A letter is a struct that begins with
  * T item and has an int error; what else is in it is 0.  The stage waits while nobody takes its
  * letters.  A letter keeps the item live, and is dropped as the item would be; the item counts as
- * failed, whatever becomes of the letter.
+ * failed, whatever becomes of the letter.  The stage's letters end when nobody wants what it hands
+ * on any more.
  *
  * Types that do not match do not compile.  LEAT_STAGE_DROP(T, fn), LEAT_STAGE_KEY(T, fn),
  * LEAT_STAGE_WEIGH(T, fn), LEAT_STAGE_FAILED(T, fn), LEAT_STAGE_GAP(T, fn),

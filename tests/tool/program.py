@@ -6,6 +6,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -117,6 +118,8 @@ def main():
     tests = {k: v for k, v in sys.modules["__main__"].__dict__.items() if k.startswith("test_")}
     only = [f"test_{name}" for name in sys.argv[2:] if not name.startswith("/")]
     passed = failed = skipped = 0
+    # leat leaves a signal alone that it was told to ignore, as nohup(1) tells all below it.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     for name, test in tests.items():
         if only and name not in only:
             continue
