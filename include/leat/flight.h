@@ -45,6 +45,7 @@ typedef struct leat_flight_options {
  * leat_flight_do(flight, key, fn, arg, ret_result, deadline): fn is int (*)(A *arg, R *ret_result),
  * and gets a copy of *arg; key is a string, and is copied.  Blocks until the result is there.
  * 0; the error of fn; -ETIMEDOUT, -ECANCELED: of this caller, the run goes on; -ENOMEM.
+ * fn itself must not ask for its key: it would wait for itself, and the program is stopped.
  * leat_flight_do_shared: the same; *ret_shared: whether others got it, too, or began it.
  */
 #define leat_flight(R) LEAT__FLIGHT(R)

@@ -194,7 +194,7 @@ LEAT_API void leat_pool_end_submits(leat_pool_raw *pool);
 /*
  * Closes the pool and blocks until every job is done and every result handed on, so somebody
  * must receive those.  0, -ETIMEDOUT, -ECANCELED (of the caller), or the error that stopped the
- * pool.  Not from a worker of the pool: it would wait for itself.
+ * pool.  Not from a worker of the pool: it would wait for itself, and the program is stopped.
  */
 LEAT_API LEAT_MUST_CHECK int leat_pool_wait_drained(leat_pool_raw *pool, int64_t deadline);
 #define leat_pool_drain(pool, deadline) leat_pool_wait_drained(LEAT__POOL_RAW(pool), (deadline))
@@ -210,7 +210,7 @@ LEAT_API void leat_pool_stop(leat_pool_raw *pool, int cause);
  * Aborts what is not drained, waits for what runs, and frees the pool; *ret_ledger, unless
  * NULL, is its last ledger.  Returns the error that stopped it; -ECANCELED: not all was done;
  * else 0.  No other call on the pool may be made or running, except that one that closes or
- * aborts it may not have returned yet.  Not from a worker of the pool.  NULL is ignored: 0.
+ * aborts it may not have returned yet.  Not from a worker, as drain.  NULL is ignored: 0.
  */
 LEAT_API int leat_pool_end(leat_pool_raw *pool, leat_ledger *ret_ledger);
 #define leat_pool_destroy(pool, ret_ledger) leat_pool_end(LEAT__POOL_RAW(pool), (ret_ledger))
@@ -225,7 +225,7 @@ LEAT_API void leat_pool_set_workers(leat_pool_raw *pool, int n);
 /*
  * No job begins after leat_pool_pause has returned 0, until leat_pool_resume; it waits for those
  * that workers have taken.  Submits fill the queue.  -ETIMEDOUT, -ECANCELED: it is paused, but
- * some still run.  Not from a worker of the pool.
+ * some still run.  Not from a worker, as drain.
  */
 LEAT_API LEAT_MUST_CHECK int leat_pool_hold(leat_pool_raw *pool, int64_t deadline);
 LEAT_API void leat_pool_go_on(leat_pool_raw *pool);

@@ -10,6 +10,7 @@
 #include <leat/flight.h>
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include <leat/extend.h>
@@ -27,6 +28,7 @@ struct call {
 	int error;		/* (L) of the function */
 	int refs;		/* (L) */
 	leat_cond ended;	/* done */
+	_Atomic uint64_t task;	/* its id; 0: it has not begun */
 	leat_flight_fn *fn;	/* (c) */
 	size_t bytes;		/* (c) of all this */
 	char *key;		/* (c) behind the result */
@@ -107,8 +109,11 @@ static int run_call(void *args)
 {
 	struct call *c = *(struct call **)args;
 	struct leat_flight *f = c->flight;
-	int r = c->fn(c->arg, c->result);
+	int r;
 
+	/* Relaxed: only this task asks whether it is itself. */
+	atomic_store_explicit(&c->task, leat_task_id(), memory_order_relaxed);
+	r = c->fn(c->arg, c->result);
 	leat_mutex_lock(&f->lock);
 	c->error = r < 0 ? r : 0;
 	c->done = true;
@@ -147,6 +152,10 @@ static struct call *join_or_begin(struct leat_flight *f, const char *key, leat_f
 	int r;
 
 	if (c) {
+		if (leat_task_id() != 0 &&
+		    atomic_load_explicit(&c->task, memory_order_relaxed) == leat_task_id())
+			leat_misuse("leat_flight_do", f, "called with key '%s' by the function of "
+				    "that key, which would wait for itself", key);
 		c->refs++;
 		c->shared = true;
 		return c;

@@ -261,6 +261,15 @@ void leat_pool_stop(leat_pool_raw *pool, int cause)
 	closing_end(pool);
 }
 
+/* A job's own task would wait for its end. */
+static void not_by_worker(const char *function, struct leat_pool *pool)
+{
+	check(function, pool);
+	if (leat_group_current() == &pool->group)
+		leat_misuse(function, pool, "called by a job of the pool, which would wait for "
+			    "itself; call it in a task outside of the pool");
+}
+
 /* Until nobody works, or until everything is done.  0, -ETIMEDOUT, -ECANCELED. */
 static int wait_quiet(struct leat_pool *pool, bool drained, int64_t deadline)
 {
@@ -277,7 +286,7 @@ int leat_pool_wait_drained(leat_pool_raw *pool, int64_t deadline)
 {
 	int r;
 
-	check(__func__, pool);
+	not_by_worker(__func__, pool);
 	leat_pool_end_submits(pool);
 	r = wait_quiet(pool, true, deadline);
 	return r < 0 ? r : leat__pool_error(pool);
@@ -303,8 +312,7 @@ int leat_pool_end(leat_pool_raw *pool, leat_ledger *ret_ledger)
 
 	if (!pool)
 		return 0;
-	if (leat_group_current() == &pool->group)
-		leat_misuse(__func__, pool, "called by a task of the pool, which it would wait for");
+	not_by_worker(__func__, pool);
 	leat_pool_end_submits(pool);
 	leat_mutex_lock(&pool->lock);
 	ended = pool->ended;
@@ -354,7 +362,7 @@ void leat_pool_set_workers(leat_pool_raw *pool, int n)
 
 int leat_pool_hold(leat_pool_raw *pool, int64_t deadline)
 {
-	check(__func__, pool);
+	not_by_worker(__func__, pool);
 	leat_mutex_lock(&pool->lock);
 	set_limit(pool, 0);
 	return wait_quiet(pool, false, deadline);

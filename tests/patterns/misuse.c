@@ -111,3 +111,83 @@ TEST_WITH(rates_by_who_was_called, .log = log_line)
 	names("leat: leat_retry_budget_init: per_second is 1e-06",
 	      leat_retry_budget_init(&budget, 0, 1e-6));
 }
+
+/* Who would wait for itself. */
+
+static leat_pool(int) own;
+
+static int drain_own(int *job)
+{
+	(void)job;
+	return leat_pool_drain(own, LEAT_FOREVER);
+}
+
+static int pause_own(int *job)
+{
+	(void)job;
+	return leat_pool_pause(own, LEAT_FOREVER);
+}
+
+static int destroy_own(int *job)
+{
+	(void)job;
+	return leat_pool_destroy(own, NULL);
+}
+
+static void run_in_own(int (*job)(int *job))
+{
+	REQUIRE(leat_pool_make(&own, job, .workers = 1, .queue = 1, .on_error = LEAT_ERROR_STOP,
+			       .overflow = LEAT_OVERFLOW_BLOCK) == 0);
+	REQUIRE(leat_pool_submit(own, 1) == 0);
+	(void)leat_sleep(LEAT_S);
+}
+
+TEST_DEATH_TASK(drain_by_a_job, "leat_pool_wait_drained(0x")
+{
+	run_in_own(drain_own);
+}
+
+TEST_DEATH_TASK(pause_by_a_job, "leat_pool_hold(0x")
+{
+	run_in_own(pause_own);
+}
+
+TEST_DEATH_TASK(destroy_by_a_job, "leat_pool_end(0x")
+{
+	run_in_own(destroy_own);
+}
+
+static leat_flight(int) flight;
+
+static int ask_again(int *n, int *ret_n)
+{
+	return leat_flight_do(flight, "key", ask_again, n, ret_n, LEAT_FOREVER);
+}
+
+TEST_DEATH_TASK(flight_in_its_own_key, "with key 'key' by the function of that key")
+{
+	int n = 0;
+
+	REQUIRE(leat_flight_make(&flight, .name = "flight") == 0);
+	REQUIRE(leat_flight_do(flight, "key", ask_again, &n, &n, LEAT_FOREVER) == 0);
+}
+
+static int ask_other(int *depth, int *ret_n)
+{
+	int below = *depth - 1;
+	char key[16];
+
+	*ret_n = 0;
+	snprintf(key, sizeof(key), "%d", below);
+	return below == 0 ? 0 : leat_flight_do(flight, key, ask_other, &below, ret_n, LEAT_FOREVER);
+}
+
+/* Other keys may be asked for. */
+TEST(flight_in_other_keys)
+{
+	int depth = 3;
+
+	REQUIRE(leat_flight_make(&flight, .name = "flight") == 0);
+	CHECK_EQ(leat_flight_do(flight, "3", ask_other, &depth, &depth, LEAT_FOREVER), 0);
+	leat_flight_destroy(flight);
+}
