@@ -62,8 +62,8 @@ typedef struct leat_channel leat_channel;
 LEAT_BEGIN_DECLS
 
 /*
- * The text of a code that a leat function returned: leat's own, or the
- * system's for a negative errno.  Never NULL; static, or valid until the
+ * The text of a code that a leat function returned: leat's own, also of -ETIMEDOUT, or
+ * the system's for a negative errno.  Never NULL; static, or valid until the
  * calling thread's next call, in a task so at most until it may park.
  */
 LEAT_API const char *leat_strerror(int error);

@@ -59,7 +59,8 @@ typedef struct leat_fan_options {
  * output; bool less(const T *a, const T *b).  What is equal comes in the order of the inputs.
  * leat_concat(ret_fan, group, in, n, out, options...): one after the other.
  * leat_zip(ret_fan, group, a, b, out, combine, options...): int combine(A *a, B *b, T *ret_item)
- * makes one item of a pair, which it owns if it returns 0; ends with the shorter one.
+ * makes one item of a pair, which it owns if it returns 0; ends with the shorter one.  Its ledger
+ * counts pairs (that of a pipeline's zip, items of both flows).
  *
  * fan-out, from one channel to several:
  * leat_balance(ret_fan, group, in, out, n, options...): to whoever is free.

@@ -23,9 +23,9 @@
  * some hundred bytes for each.  The tasks are in a group of the pool's own below the group of who
  * makes it, so a cancel from above ends it, and its own errors go no further.
  *
- * A job that was accepted ends in one of three ways: the work function gets it and owns what it
- * refers to, or the drop function does, or leat_pool_destroy's ledger does not balance.  After a
- * submit that failed the caller still owns it.
+ * A job that was accepted ends in one of two ways: the work function gets it and owns what it
+ * refers to, or the drop function does.  The ledger counts both, so that it would show if one were
+ * lost.  After a submit that failed the caller still owns it.
  *
  * Every call may be made from any task or thread, except where it says otherwise.
  */
@@ -119,7 +119,9 @@ typedef struct leat_pool_options {
  * int (*)(Job *job).
  * leat_pool_make_to(ret_pool, results, work, options...): sends them to results, a channel of R
  * or its sender's end, of which the pool takes a reference, and which it closes after
- * the last one; work is int (*)(Job *job, R *ret_result).
+ * the last one; work is int (*)(Job *job, R *ret_result).  When the channel is abandoned, the pool
+ * goes on with its jobs, which may do more than make results, and drops these (drop_result); who
+ * wants nothing more done calls leat_pool_abort.
  *
  * leat_pool_make_with(ret_pool, state, init, fini, work, options...),
  * leat_pool_make_with_to(ret_pool, state, init, fini, results, work, options...): each worker has a

@@ -269,5 +269,7 @@ const char *leat_strerror(int error)
 		return "the input ended too early";
 	if (error == LEAT_EOPEN)
 		return "the circuit breaker is open";
+	if (error == -ETIMEDOUT) /* the system says so of connections alone */
+		return "timed out";
 	return error <= 0 ? strerror_r(-error, text, sizeof(text)) : "no error";
 }

@@ -220,3 +220,24 @@ TEST_WITH(bad_options, .log = log_line)
 	CHECK_EQ(leat_retry_budget_init(&budget, 0, -1), -EINVAL);
 	CHECK(strstr(logged, "per_second"));
 }
+
+static int fail_and_count(int *calls)
+{
+	++*calls;
+	return -EIO;
+}
+
+/* Of a fifth of a retry a call, the fifth has the first one. */
+TEST_SIM(a_budget_begins_empty, 1)
+{
+	leat_retry_budget budget;
+	int calls = 0;
+
+	CHECK_EQ(leat_retry_budget_init(&budget, 0.2, 0), 0);
+	for (int i = 1; i <= 5; i++) {
+		CHECK_EQ(leat_retry(LEAT_RETRY_OPTIONS(.attempts = 2, .backoff = 1,
+						       .budget = &budget), fail_and_count, &calls),
+			 -EIO);
+		CHECK_EQ(calls, i + i / 5);
+	}
+}

@@ -235,3 +235,10 @@ TEST_WITH(bad_time, .log = log_line)
 	CHECK_EQ(leat_timeout(take_time, &c, -1), -EINVAL);
 	CHECK_EQ(c.n, 0);
 }
+
+/* It was no connection. */
+TEST_PLAIN(the_text_of_a_timeout)
+{
+	CHECK_STR(leat_strerror(-ETIMEDOUT), "timed out");
+	CHECK_STR(leat_strerror(-ENOENT), "No such file or directory");
+}
