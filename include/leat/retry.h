@@ -65,8 +65,8 @@ LEAT_API int leat_retry_run(const leat_retry_options *options, int (*fn)(void *a
  * ratio: retries a call, from 0 to 10, say 0.2; what is not used is kept, up to 100 retries;
  * per_second: retries that are allowed in any case, 0 or at least one a day.  0, or -EINVAL.
  *
- * It begins empty, as Finagle's does: with a ratio of 0.2 and per_second 0 the first retry comes
- * with the fifth call.  Whose first calls are to be retried, too, gives a per_second.
+ * It begins empty: with a ratio of 0.2 and per_second 0 the first retry comes with the fifth call.
+ * Whose first calls are to be retried, too, gives a per_second.
  */
 LEAT_API LEAT_MUST_CHECK int leat_retry_budget_init(leat_retry_budget *budget, double ratio,
 						    double per_second);
