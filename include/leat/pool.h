@@ -151,7 +151,7 @@ typedef struct leat_pool_options {
 /*
  * leat_pool_submit(pool, job): queues a copy of job, a value; when the queue is full, as the option
  * overflow says.  A worker of the pool itself never waits for a place: it does other
- * jobs of the queue meanwhile (up to eight one in the other; then it does wait).
+ * jobs of the queue meanwhile, one in the other as deep as memory allows (else -ENOMEM).
  * leat_pool_try_submit: -EAGAIN when the queue is full.  leat_pool_submit_until: waits to the
  * deadline then.  leat_pool_submit_at: with a priority, 0 the most urgent.
  * leat_pool_submit_n(pool, jobs, n): an array, as the option overflow says; how many were
@@ -181,8 +181,8 @@ LEAT_API LEAT_MUST_CHECK int64_t leat_pool_push_n(leat_pool_raw *pool, const voi
 
 /*
  * Receives from any channel, as leat_channel_recv; a worker of the pool does jobs of the queue
- * while it waits (as submitted and per key: those that are there).  For work functions that wait
- * for other jobs of their pool.
+ * while it waits, as in a submit (as submitted and per key: those that are there).  For work
+ * functions that wait for other jobs of their pool.
  */
 LEAT_API int leat_pool_wait_recv(leat_pool_raw *pool, leat_channel *chan, void *elem,
 				 int64_t deadline);

@@ -60,6 +60,7 @@ struct leat__pool_worker {
 	int index;		/* (c) */
 	bool has_state;		/* (o) */
 	bool starting;		/* (o) has not taken a job yet */
+	uint64_t below;		/* (o) jobs on other stacks, which wait for the present one */
 	struct leat__counts counts;
 	struct leat__hand hand;
 	struct leat__meter meter; /* written by the task, or with no task under L */
@@ -173,6 +174,24 @@ static inline enum leat_stage_state leat__pool_idle_state(struct leat_pool *pool
 									      : LEAT_STAGE_STARVED;
 }
 
+/* pool_submit.c */
+/* What a worker's job waits for: to send item to chan, or (NULL) to receive from it into elem. */
+struct leat__pool_wait {
+	leat_channel *chan;
+	const char *item;
+	void *elem;
+	int64_t deadline;
+};
+
+/* Does other jobs meanwhile.  As leat_channel_send, leat_channel_recv. */
+int leat__pool_wait_for(struct leat_pool *pool, struct leat__pool_worker *w,
+			const struct leat__pool_wait *wait);
+
+/* pool_deep.c */
+/* The same on another stack; or -ENOMEM, -ECANCELED: there is none. */
+int leat__pool_go_deeper(struct leat_pool *pool, struct leat__pool_worker *w,
+			 const struct leat__pool_wait *wait);
+
 /* pool_trim.c */
 /* Under the lock: w is idle from now on, and goes if it stays so. */
 void leat__pool_trim_later(struct leat_pool *pool, struct leat__pool_worker *w);
@@ -282,10 +301,10 @@ static inline void leat__pool_wrap(struct leat_pool *pool, char *item, const voi
 	__builtin_memcpy(item + pool->stamp_at, &stamp, sizeof(stamp));
 }
 
-/* Jobs that w does one in the other; what is out has been handed on. */
+/* Jobs that w does one in the other on its present stack; what is out has been handed on. */
 static inline uint64_t leat__pool_depth(struct leat__pool_worker *w)
 {
-	return atomic_load_explicit(&w->counts.held, memory_order_relaxed) -
+	return atomic_load_explicit(&w->counts.held, memory_order_relaxed) - w->below -
 	       (uint64_t)leat__pool_in_hand(w);
 }
 

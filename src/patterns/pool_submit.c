@@ -17,15 +17,18 @@ static void check(const char *function, const struct leat_pool *pool, const void
 }
 
 /* A full queue, and the caller is a worker of the pool: it makes room. */
-static int push_by_worker(struct leat_pool *pool, struct leat__pool_worker *w, leat_channel *queue,
-			  const char *item, int64_t deadline)
+static int push_by_worker(struct leat_pool *pool, struct leat__pool_worker *w,
+			  const struct leat__pool_wait *wait)
 {
 	int r;
 
 	leat__pool_hand_on_early(pool, w);
-	while ((r = leat_channel_try_send(queue, item)) == -EAGAIN)
-		if (leat__pool_depth(w) >= DEPTH_MAX || !leat__pool_take_and_do(pool, w))
-			return leat_channel_send(queue, item, deadline);
+	while ((r = leat_channel_try_send(wait->chan, wait->item)) == -EAGAIN) {
+		if (leat__pool_depth(w) >= DEPTH_MAX)
+			return leat__pool_go_deeper(pool, w, wait);
+		if (!leat__pool_take_and_do(pool, w))
+			return leat_channel_send(wait->chan, wait->item, wait->deadline);
+	}
 	return r;
 }
 
@@ -34,8 +37,9 @@ static int wait_and_push(struct leat_pool *pool, leat_channel *queue, const char
 {
 	struct leat__pool_worker *w = leat__pool_self(pool);
 
-	return w ? push_by_worker(pool, w, queue, item, deadline)
-		 : leat_channel_send(queue, item, deadline);
+	struct leat__pool_wait wait = { .chan = queue, .item = item, .deadline = deadline };
+
+	return w ? push_by_worker(pool, w, &wait) : leat_channel_send(queue, item, deadline);
 }
 
 /* S1 without waiting.  No try: this one looks for a cancel, and yields now and then. */
@@ -205,31 +209,40 @@ static __attribute__((noinline)) int recv_or_help(struct leat_pool *pool,
 	return -EAGAIN;
 }
 
+/* Does jobs until something has come, those in w's own hand first: nobody else can do those. */
+static int recv_by_worker(struct leat_pool *pool, struct leat__pool_worker *w,
+			  const struct leat__pool_wait *wait)
+{
+	int r;
+
+	leat__pool_hand_on_early(pool, w);
+	while ((r = leat_channel_try_recv(wait->chan, wait->elem)) == -EAGAIN) {
+		if (leat__pool_depth(w) >= DEPTH_MAX)
+			return leat__pool_go_deeper(pool, w, wait);
+		if (leat__pool_in_hand(w) > 0)
+			leat__pool_do_next(pool, w);
+		else if (!pool->window && !pool->keys)
+			r = recv_or_help(pool, w, wait->chan, wait->elem, wait->deadline);
+		else if (!leat__pool_take_and_do(pool, w))
+			return leat_channel_recv(wait->chan, wait->elem, wait->deadline);
+		if (r != -EAGAIN)
+			break;
+	}
+	return r;
+}
+
+int leat__pool_wait_for(struct leat_pool *pool, struct leat__pool_worker *w,
+			const struct leat__pool_wait *wait)
+{
+	return wait->item ? push_by_worker(pool, w, wait) : recv_by_worker(pool, w, wait);
+}
+
 int leat_pool_wait_recv(leat_pool_raw *pool, leat_channel *chan, void *elem, int64_t deadline)
 {
+	struct leat__pool_wait wait = { .chan = chan, .elem = elem, .deadline = deadline };
 	struct leat__pool_worker *w;
-	int r;
 
 	check(__func__, pool, elem, 0);
 	w = leat__pool_self(pool);
-	if (w)
-		leat__pool_hand_on_early(pool, w);
-	while (w && (leat__pool_in_hand(w) > 0 || leat__pool_depth(w) < DEPTH_MAX)) {
-		r = leat_channel_try_recv(chan, elem);
-		if (r != -EAGAIN)
-			return r;
-		/* Nobody else can do those, however deep this is. */
-		if (leat__pool_in_hand(w) > 0) {
-			leat__pool_do_next(pool, w);
-			continue;
-		}
-		if (!pool->window && !pool->keys) {
-			r = recv_or_help(pool, w, chan, elem, deadline);
-			if (r != -EAGAIN)
-				return r;
-		} else if (!leat__pool_take_and_do(pool, w)) {
-			break;
-		}
-	}
-	return leat_channel_recv(chan, elem, deadline);
+	return w ? recv_by_worker(pool, w, &wait) : leat_channel_recv(chan, elem, deadline);
 }

@@ -196,6 +196,87 @@ TEST_PLAIN(pools)
 		}
 }
 
+/* Jobs that wait for jobs of their own pool, so deep that they need more than one stack. */
+struct ask {
+	struct box box;
+	leat_chan(int) reply;
+};
+
+static leat_pool(struct ask) asked;
+
+static void drop_ask(struct ask *ask)
+{
+	drop_box(&ask->box);
+	leat_close(ask->reply);
+	leat_chan_unref(ask->reply);
+}
+
+static void ask_failed(struct ask *ask, int error)
+{
+	box_failed(&ask->box, error);
+	leat_close(ask->reply);
+	leat_chan_unref(ask->reply);
+}
+
+/* Submits a job, and waits for its reply. */
+static int ask_for(int n)
+{
+	struct ask ask = { new_box(n), leat_oneshot(int) };
+	int r = -ENOMEM, v;
+
+	if (ask.reply) {
+		leat_chan_ref(ask.reply);
+		r = leat_pool_submit(asked, ask);
+		if (r < 0)
+			leat_chan_unref(ask.reply);
+	}
+	if (r < 0)
+		drop_box(&ask.box);
+	else
+		r = leat_pool_recv(asked, ask.reply, &v, LEAT_FOREVER);
+	leat_chan_unref(ask.reply);
+	return r;
+}
+
+static int answer(struct ask *ask)
+{
+	int r = ask->box.n > 0 ? ask_for(ask->box.n - 1) : 0;
+
+	if (r == 0)
+		r = leat_sleep(LEAT_US);
+	if (r < 0)
+		return r;
+	CHECK_EQ(leat_send(ask->reply, 1), 0);
+	leat_chan_unref(ask->reply);
+	free(ask->box.owned);
+	atomic_fetch_add(&used, 1);
+	return 0;
+}
+
+static int deep_scenario(struct fixture *f)
+{
+	int r;
+
+	begin(f);
+	r = leat_pool_make(&asked, answer, .workers = 1, .queue = 1,
+			   .overflow = LEAT_OVERFLOW_BLOCK, .on_error = LEAT_ERROR_STOP,
+			   .drop = LEAT_POOL_DROP(struct ask, drop_ask),
+			   .failed = LEAT_POOL_FAILED(struct ask, ask_failed));
+	if (r < 0)
+		return r;
+	r = ask_for(20);
+	leat_pool_destroy(asked, ledger_init(&f->ledger));
+	f->has_ledger = true;
+	return r;
+}
+
+TEST_PLAIN(jobs_deep_in_jobs)
+{
+	struct fixture f = { 0 };
+
+	everywhere(deep_scenario, &f);
+}
+
 /* Pipelines: each kind and mode. */
 static int make_box(struct fixture *f, struct box *ret_box)
 {

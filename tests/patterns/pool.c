@@ -458,23 +458,28 @@ static int submit_two(int *job)
 	return 0;
 }
 
-/*
- * A worker that submits to its own full pool works instead of waiting, up to eight jobs one in the
- * other.  15 jobs submit, so not both workers come to the eighth.
- */
-TEST_BOTH(nested_submit, 50)
+/* A worker that submits to its own full pool works instead of waiting, however deep. */
+static void submit_nested(int workers, int depth)
 {
+	int jobs = (2 << depth) - 1;
 	leat_ledger l;
 
 	reset();
-	CHECK_EQ(leat_pool_make(&nested, submit_two, .workers = 2, .queue = 1, POOL()), 0);
-	CHECK_EQ(leat_pool_submit(nested, 4), 0);
-	while (done < 31)
+	CHECK_EQ(leat_pool_make(&nested, submit_two, .workers = workers, .queue = 1, POOL()), 0);
+	CHECK_EQ(leat_pool_submit(nested, depth), 0);
+	while (done < jobs)
 		CHECK_EQ(leat_sleep(LEAT_MS), 0);
 	CHECK_EQ(leat_pool_drain(nested, LEAT_FOREVER), 0);
 	CHECK_EQ(leat_pool_destroy(nested, ledger_init(&l)), 0);
 	check_at_rest(&l);
-	CHECK_EQ(l.out, 31);
+	CHECK_EQ(l.out, (uint64_t)jobs);
+}
+
+TEST_BOTH(nested_submit, 50)
+{
+	submit_nested(1, 7);
+	submit_nested(2, 4);
+	submit_nested(2, 7);
 }
 
 struct ask {
@@ -502,18 +507,66 @@ static int sum_up(struct ask *ask)
 	return r;
 }
 
-TEST_BOTH(wait_for_own_pool, 50)
+static void ask(int workers, int n)
 {
 	leat_chan(int) reply = leat_oneshot(int);
+	leat_ledger l;
 	int sum = 0;
 
-	CHECK_EQ(leat_pool_make(&asked, sum_up, .workers = 2, .queue = 1, POOL()), 0);
-	CHECK_EQ(leat_pool_submit(asked, ((struct ask){ 7, leat_to_sender(reply) })), 0);
+	CHECK_EQ(leat_pool_make(&asked, sum_up, .workers = workers, .queue = 1, POOL()), 0);
+	CHECK_EQ(leat_pool_submit(asked, ((struct ask){ n, leat_to_sender(reply) })), 0);
 	CHECK_EQ(leat_pool_recv(asked, reply, &sum, LEAT_FOREVER), 0);
-	CHECK_EQ(sum, 28);
+	CHECK_EQ(sum, n * (n + 1) / 2);
 	CHECK_EQ(leat_pool_drain(asked, LEAT_FOREVER), 0);
-	CHECK_EQ(leat_pool_destroy(asked, NULL), 0);
+	CHECK_EQ(leat_pool_destroy(asked, ledger_init(&l)), 0);
+	check_at_rest(&l);
+	CHECK_EQ(l.out, (uint64_t)n + 1);
 	leat_chan_unref(reply);
+}
+
+TEST_BOTH(wait_for_own_pool, 50)
+{
+	for (int workers = 1; workers <= 2; workers++) {
+		ask(workers, 7);
+		ask(workers, 9);
+		ask(workers, 300);
+	}
+}
+
+/* Stopped when it is so deep: each job that waits is told. */
+static int wait_deeply(int *job)
+{
+	leat_chan(int) never;
+	int v, r;
+
+	if (*job == 0) {
+		leat_pool_abort(nested, -EINTR);
+		return 0;
+	}
+	r = leat_pool_submit(nested, *job - 1);
+	if (r < 0)
+		return r;
+	never = leat_chan_make(int, 0);
+	r = leat_pool_recv(nested, never, &v, LEAT_FOREVER);
+	leat_chan_unref(never);
+	CHECK_EQ(r, -ECANCELED);
+	atomic_fetch_add(&done, 1);
+	return r;
+}
+
+TEST_BOTH(stopped_deep_in_its_own_jobs, 50)
+{
+	leat_ledger l;
+
+	reset();
+	CHECK_EQ(leat_pool_make(&nested, wait_deeply, .workers = 1, .queue = 1, POOL()), 0);
+	CHECK_EQ(leat_pool_submit(nested, 30), 0);
+	while (done < 30)
+		CHECK_EQ(leat_sleep(LEAT_MS), 0);
+	CHECK_EQ(leat_pool_drain(nested, LEAT_FOREVER), -EINTR);
+	CHECK_EQ(leat_pool_destroy(nested, ledger_init(&l)), -EINTR);
+	check_at_rest(&l);
+	CHECK_EQ(done, 30);
 }
 
 static int nap(int *job)
