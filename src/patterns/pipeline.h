@@ -121,6 +121,7 @@ struct leat_flow_raw {
 	leat_channel *chan;	/* (c) of envelopes */
 	atomic_bool closed;
 	atomic_bool cut;
+	bool unwanted;		/* (cut_lock) it is cut, or about to be */
 	atomic_bool slow;	/* the taker's last that was timed: so queueing is timed for each */
 };
 

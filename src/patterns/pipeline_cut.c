@@ -20,25 +20,37 @@ static bool is_wanted(const struct leat_stage *s)
 	size_t wanted = 0;
 
 	for (size_t i = 0; i < s->nouts; i++)
-		wanted += !leat__flow_is_cut(&s->out[i]);
+		wanted += !s->out[i].unwanted;
 	return s->nouts == 0 || (s->o.end == LEAT_FAN_ANY ? wanted == s->nouts : wanted > 0);
 }
 
-/* What is above a stage comes before it in the list. */
+/* All flows of s that are not wanted. */
+static void cut_flows(struct leat_stage *s)
+{
+	for (size_t i = 0; i < s->nouts; i++)
+		if (s->out[i].unwanted)
+			cut_one(&s->out[i]);
+	if (s->dead && s->dead->unwanted)
+		cut_one(s->dead);
+	if (s->source && s->out->unwanted)
+		leat_group_cancel(&s->source->group, -ECANCELED);
+}
+
+/*
+ * What is above a stage comes before it in the list.  The cuts are made from the source down: one
+ * below drops items, and so lets a source that does not know yet make others.
+ */
 void leat__flow_cut(struct leat_flow_raw *flow)
 {
 	struct leat_pipeline *p = flow->from->p;
 
 	leat_mutex_lock(&p->cut_lock);
-	cut_one(flow);
-	for (struct leat_stage *s = flow->from; s; s = s->prev) {
-		if (is_wanted(s))
-			continue;
-		for (size_t i = 0; i < s->nins; i++)
-			cut_one(s->ins[i]);
-		if (s->source)
-			leat_group_cancel(&s->source->group, -ECANCELED);
-	}
+	flow->unwanted = true;
+	for (struct leat_stage *s = flow->from; s; s = s->prev)
+		for (size_t i = 0; i < s->nins && !is_wanted(s); i++)
+			s->ins[i]->unwanted = true;
+	for (struct leat_stage *s = p->first; s; s = s->next)
+		cut_flows(s);
 	leat_mutex_unlock(&p->cut_lock);
 }
 
