@@ -218,7 +218,7 @@ TEST_BOTH(take_the_first, 20)
 	run(p, 0, &ledger);
 	CHECK(has_all(&log, 10, 1));
 	CHECK_EQ(ledger.out, 10);
-	CHECK(ledger.in < 30);
+	CHECK(ledger.in < (test_slow() ? 300 : 30));
 	CHECK_EQ(ledger.dropped[LEAT_DROPPED_UNWANTED], ledger.in - 10);
 }
 
@@ -393,8 +393,11 @@ TEST_BOTH(a_sink_that_has_enough_leaves_the_others, 30)
 	CHECK_EQ(log[0].n, 5);
 	CHECK(has_all(&log[1], N, 1));
 	CHECK_EQ(ledger.in, N);
-	/* Those of which the copy was not wanted, though the other one was. */
-	CHECK(ledger.dropped[LEAT_DROPPED_UNWANTED] <= 8 + 5);
+	/*
+	 * Those of which the copy was not wanted, though the other one was.  Where threads are
+	 * stopped in the midst of a cut, as under an emulator, there may be more.
+	 */
+	CHECK(ledger.dropped[LEAT_DROPPED_UNWANTED] <= (test_slow() ? N - 5 : 8 + 5));
 	CHECK_EQ(ledger.out, N - ledger.dropped[LEAT_DROPPED_UNWANTED]);
 }
 
@@ -407,7 +410,7 @@ TEST_BOTH(with_any_the_others_end_as_well, 30)
 	CHECK_EQ(log[0].n, 5);
 	CHECK(log[1].n >= 5 && log[1].n <= 5 + 8);
 	CHECK(is_sorted(&log[1]));
-	CHECK(ledger.in < 5 + 2 * 8);
+	CHECK(ledger.in < (test_slow() ? 300 : 5 + 2 * 8));
 }
 
 TEST_BOTH(the_last_sink_ends_all, 30)
