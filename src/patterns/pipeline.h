@@ -279,6 +279,8 @@ void leat__fan_stage_run(struct leat__stage_worker *w);
 
 /* pipeline_options.c, pipeline_add.c */
 int leat__stage_check(const leat_pipeline *p, const leat_stage_options *o);
+/* Has a function of the user's whose error is an item's. */
+bool leat__stage_may_fail(const leat_stage_options *o);
 void leat__stage_free(struct leat_stage *s);
 
 /* pipeline_graph.c: whether the shape can run to its end. */

@@ -317,12 +317,6 @@ int leat_pipeline_add_fan(leat_pipeline *p, leat_flow_raw *const *ins, size_t ni
 	return r;
 }
 
-static bool may_fail(const leat_stage_options *o)
-{
-	return o->kind == LEAT__MAP || o->kind == LEAT__FLAT || o->kind == LEAT__SINK ||
-	       o->kind == LEAT__REDUCE || o->kind == LEAT__CONFLATE;
-}
-
 #define LETTERS(ok, ...) OPTION("leat_pipeline_dead_letters", ok, __VA_ARGS__)
 
 static int check_letters(const leat_pipeline *p, const leat_flow_raw *in, size_t size)
@@ -334,7 +328,7 @@ static int check_letters(const leat_pipeline *p, const leat_flow_raw *in, size_t
 	s = in->to;
 	LETTERS(s, "no stage takes the flow of %s yet; add it first", in->from->o.name);
 	LETTERS(!p->started, "stage %s: the pipeline has been started", s->o.name);
-	LETTERS(may_fail(&s->o), "stage %s has no function that may fail", s->o.name);
+	LETTERS(leat__stage_may_fail(&s->o), "stage %s has no function that may fail", s->o.name);
 	LETTERS(s->o.on_error == LEAT_ERROR_COUNT,
 		"stage %s: on_error is %d; with dead letters it must be LEAT_ERROR_COUNT", s->o.name,
 		(int)s->o.on_error);

@@ -12,6 +12,11 @@ static bool may_retry(const leat_stage_options *o)
 	return o->kind == LEAT__MAP || o->kind == LEAT__FLAT || o->kind == LEAT__SINK;
 }
 
+bool leat__stage_may_fail(const leat_stage_options *o)
+{
+	return may_retry(o) || o->kind == LEAT__REDUCE || o->kind == LEAT__CONFLATE;
+}
+
 static bool has_mode(const leat_stage_options *o)
 {
 	return may_retry(o) || o->kind == LEAT__TO;
@@ -60,7 +65,7 @@ static int check_mode(const leat_stage_options *o)
 
 static int check_kind(const leat_pipeline *p, const leat_stage_options *o)
 {
-	bool fails = may_retry(o) || o->kind == LEAT__REDUCE || o->kind == LEAT__CONFLATE;
+	bool fails = leat__stage_may_fail(o);
 	bool batch = o->kind == LEAT__BATCH, weighs = o->kind == LEAT__SOURCE || batch ||
 						      o->kind == LEAT__FROM;
 	bool needs = fails || o->clone || o->kind == LEAT__FANS + LEAT__FAN_ZIP;

@@ -150,8 +150,7 @@ int leat__stage_recv(struct leat__stage_worker *w, struct leat__env **env, int64
  * Shielded, if it is of a source: what that has made goes on also when it is told to stop, which
  * cancels its group.  An abort, or a cut, closes the channel.
  */
-static int wait_to_send(struct leat__stage_worker *w, struct leat_flow_raw *out,
-			const struct leat__env *env)
+static int wait_to_send(struct leat__stage_worker *w, leat_channel *to, const void *elem)
 {
 	bool is_source = w->stage->source != NULL;
 	int r;
@@ -159,22 +158,27 @@ static int wait_to_send(struct leat__stage_worker *w, struct leat_flow_raw *out,
 	leat__meter_enter(&w->meter, LEAT_STAGE_BLOCKED);
 	if (is_source)
 		leat_shield_begin();
-	r = leat_channel_send(out->chan, env, LEAT_FOREVER);
+	r = leat_channel_send(to, elem, LEAT_FOREVER);
 	if (is_source)
 		leat_shield_end();
 	leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
 	return r;
 }
 
+static int send_metered(struct leat__stage_worker *w, leat_channel *to, const void *elem)
+{
+	int r = leat_channel_send(to, elem, INT64_MIN);
+
+	return r == -ETIMEDOUT || r == -ECANCELED ? wait_to_send(w, to, elem) : r;
+}
+
 static int hand_on(struct leat__stage_worker *w, struct leat_flow_raw *out, struct leat__env *env)
 {
 	bool timed = w->handed_on++ % LEAT__SAMPLE_ONE_IN == 0 || leat__is_slow(&w->meter) ||
 		     atomic_load_explicit(&out->slow, memory_order_relaxed);
-	int r;
 
 	env->queued_at = timed ? leat_now() : 0;
-	r = leat_channel_send(out->chan, env, INT64_MIN);
-	return r == -ETIMEDOUT || r == -ECANCELED ? wait_to_send(w, out, env) : r;
+	return send_metered(w, out->chan, env);
 }
 
 int leat__stage_try_hand_on(struct leat__stage_worker *w, struct leat__env *env)
@@ -228,19 +232,6 @@ static int call_sink(const leat_stage_options *o, void *in)
 	return state ? ((int (*)(void *, void *))o->fn)(state, in) : ((int (*)(void *))o->fn)(in);
 }
 
-static int call_to(struct leat__stage_worker *w, void *in)
-{
-	leat_channel *to = w->stage->o.chan;
-	int r = leat_channel_send(to, in, INT64_MIN);
-
-	if (r == -ETIMEDOUT) {
-		leat__meter_enter(&w->meter, LEAT_STAGE_BLOCKED);
-		r = leat_channel_send(to, in, LEAT_FOREVER);
-		leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
-	}
-	return r;
-}
-
 static int call_once(const struct call *c)
 {
 	struct leat__stage_worker *w = c->worker;
@@ -255,7 +246,7 @@ static int call_once(const struct call *c)
 	case LEAT__SINK:
 		return call_sink(o, c->in->item);
 	default:
-		return call_to(w, c->in->item);
+		return send_metered(w, o->chan, c->in->item);
 	}
 }
 
@@ -304,16 +295,17 @@ void leat__stage_fail(struct leat__stage_worker *w, struct leat__env *env, int e
 	struct leat_stage *s = w->stage;
 	bool stopped = error == -ECANCELED && leat__pipeline_how(s->p) >= LEAT__ENOUGH;
 
-	if (stopped || (!s->o.failed && !s->dead)) {
-		drop_held(w, env, stopped ? leat__stopped_end(s->p) : LEAT__END_FAILED);
-	} else if (s->dead) {
+	enum leat__end end = stopped ? leat__stopped_end(s->p) : LEAT__END_FAILED;
+
+	if (!stopped && s->dead) {
 		send_letter(w, env, error);
-		leat__did(w, LEAT__END_FAILED, 1);
-	} else {
+	} else if (!stopped && s->o.failed) {
 		s->o.failed(env->item, error);
-		leat__token_end(&w->ends, env->token, LEAT__END_FAILED);
-		leat__did(w, LEAT__END_FAILED, 1);
+		leat__token_end(&w->ends, env->token, end);
+	} else {
+		leat__flow_drop(s->in, &w->ends, env, end);
 	}
+	leat__did(w, end, 1);
 	if (!stopped && s->o.on_error == LEAT_ERROR_STOP)
 		leat__pipeline_halt(s->p, LEAT__ABORTED, error);
 }
