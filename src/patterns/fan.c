@@ -345,10 +345,8 @@ int leat_fan_start(leat_fan **ret_fan, leat_group *group, const void *ins, size_
 
 int leat_fan_ledger(leat_fan *f, leat_ledger *ret_ledger)
 {
-	leat_ledger l = { .size = ret_ledger->size };
+	leat_ledger l = { 0 };
 
-	if (l.size < sizeof(l.size))
-		return -EINVAL;
 	/* The ends first: see leat/ledger.h. */
 	l.out = atomic_load_explicit(&f->sent, memory_order_acquire);
 	l.dropped[LEAT_DROPPED_UNWANTED] = atomic_load_explicit(&f->unwanted, memory_order_acquire);
@@ -357,23 +355,19 @@ int leat_fan_ledger(leat_fan *f, leat_ledger *ret_ledger)
 	l.cancelled = atomic_load_explicit(&f->cancelled, memory_order_acquire);
 	l.in_flight = atomic_load_explicit(&f->held, memory_order_acquire);
 	l.in = atomic_load_explicit(&f->received, memory_order_acquire);
-	memcpy(ret_ledger, &l, l.size < sizeof(l) ? l.size : sizeof(l));
-	return 0;
+	return leat__fill(ret_ledger, &l, sizeof(l));
 }
 
 int leat_fan_stats(leat_fan *f, leat_stage_stats *ret_stats)
 {
-	leat_stage_stats s = { .size = ret_stats->size, .name = f->o.name, .workers = 1 };
+	leat_stage_stats s = { .name = f->o.name, .workers = 1 };
 	int64_t ended = atomic_load(&f->ended), now = ended != 0 ? ended : leat_now();
 
-	if (s.size < sizeof(s.size))
-		return -EINVAL;
 	s.elapsed = now - atomic_load(&f->began);
 	s.items = atomic_load(&f->received);
 	(void)leat__meter_read(&f->meter, &s, now);
 	leat__stats_finish(&s, &f->none, &f->none);
-	memcpy(ret_stats, &s, s.size < sizeof(s) ? s.size : sizeof(s));
-	return 0;
+	return leat__fill(ret_stats, &s, sizeof(s));
 }
 
 void leat_fan_destroy(leat_fan *f, leat_ledger *ret_ledger)

@@ -56,13 +56,11 @@ static void read_ledger(struct leat_pipeline *p, leat_ledger *l)
 
 int leat_pipeline_ledger(leat_pipeline *p, leat_ledger *ret_ledger)
 {
-	leat_ledger l = { .size = ret_ledger->size };
+	leat_ledger l = { 0 };
 	uint64_t before;
 
 	if (!p)
 		leat_misuse(__func__, p, "the pipeline is NULL; make it with leat_pipeline_make");
-	if (l.size < sizeof(l.size))
-		return -EINVAL;
 	/* What comes in meanwhile is in none of the ends: once more then, but not for ever. */
 	for (int tries = 0; tries < LEDGER_TRIES; tries++) {
 		before = came_in(p);
@@ -70,8 +68,7 @@ int leat_pipeline_ledger(leat_pipeline *p, leat_ledger *ret_ledger)
 		if (l.in == before)
 			break;
 	}
-	memcpy(ret_ledger, &l, l.size < sizeof(l) ? l.size : sizeof(l));
-	return 0;
+	return leat__fill(ret_ledger, &l, sizeof(l));
 }
 
 /* What a stage has done with its own items. */
@@ -141,18 +138,17 @@ static void read_stage(struct leat_stage *s, leat_ledger *l)
 
 int leat_pipeline_stage_ledger(leat_pipeline *p, size_t i, leat_ledger *ret_ledger)
 {
-	leat_ledger l = { .size = ret_ledger->size };
+	leat_ledger l = { 0 };
 	struct leat_stage *s;
 
 	if (!p)
 		leat_misuse(__func__, p, "the pipeline is NULL; make it with leat_pipeline_make");
 	for (s = p->first; s && s->index != i; s = s->next)
 		;
-	if (!s || l.size < sizeof(l.size))
+	if (!s)
 		return -EINVAL;
 	read_stage(s, &l);
-	memcpy(ret_ledger, &l, l.size < sizeof(l) ? l.size : sizeof(l));
-	return 0;
+	return leat__fill(ret_ledger, &l, sizeof(l));
 }
 
 /* What a function has been called for, or has been counted as no less. */
@@ -165,9 +161,9 @@ static uint64_t worked_on(struct leat_stage *s)
 	       sum.n[LEAT__END_LATE] + sum.n[LEAT__END_FAILED];
 }
 
-static void stage_stats(struct leat_stage *s, void *ret_stats, size_t size)
+static void stage_stats(struct leat_stage *s, leat_stage_stats *ret_stats)
 {
-	leat_stage_stats st = { .size = size, .name = s->o.name, .workers = s->workers };
+	leat_stage_stats st = { .name = s->o.name, .workers = s->workers };
 	int64_t began = atomic_load(&s->began), ended = atomic_load(&s->ended);
 	int64_t now = ended != 0 ? ended : leat_now();
 
@@ -177,14 +173,13 @@ static void stage_stats(struct leat_stage *s, void *ret_stats, size_t size)
 		st.items = atomic_load_explicit(&s->fan->received, memory_order_relaxed);
 	}
 	leat_mutex_lock(&s->lock);
-	for (struct leat__stage_worker *w = s->all; w && !s->fan; w = w->next) {
+	for (struct leat__stage_worker *w = s->all; w && !s->fan; w = w->next)
 		(void)leat__meter_read(&w->meter, &st, now);
-	}
 	leat_mutex_unlock(&s->lock);
 	if (!s->fan)
 		st.items = worked_on(s);
 	leat__stats_finish(&st, &s->service, &s->queue);
-	memcpy(ret_stats, &st, size < sizeof(st) ? size : sizeof(st));
+	(void)leat__fill(ret_stats, &st, sizeof(st));
 }
 
 int leat_pipeline_stats(leat_pipeline *p, leat_stage_stats *stages, size_t max)
@@ -195,9 +190,15 @@ int leat_pipeline_stats(leat_pipeline *p, leat_stage_stats *stages, size_t max)
 		leat_misuse(__func__, p, "the pipeline is NULL; make it with leat_pipeline_make");
 	if (max > 0 && size < sizeof(size))
 		return -EINVAL;
-	for (struct leat_stage *s = p->first; s; s = s->next, n++)
-		if (n < max)
-			stage_stats(s, (char *)stages + n * size, size);
+	for (struct leat_stage *s = p->first; s; s = s->next, n++) {
+		leat_stage_stats *to;
+
+		if (n >= max)
+			continue;
+		to = (void *)((char *)stages + n * size);
+		to->size = size;
+		stage_stats(s, to);
+	}
 	return (int)n;
 }
 

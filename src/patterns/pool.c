@@ -424,12 +424,10 @@ static void read_ledger(struct leat_pool *pool, leat_ledger *l)
 
 int leat_pool_get_ledger(leat_pool_raw *pool, leat_ledger *ret_ledger)
 {
-	leat_ledger l = { .size = ret_ledger->size };
+	leat_ledger l = { 0 };
 	uint64_t before, queued;
 
 	check(__func__, pool);
-	if (l.size < sizeof(l.size))
-		return -EINVAL;
 	/* What comes in meanwhile is in none of the ends: once more then, but not for ever. */
 	for (int tries = 0; tries < LEDGER_TRIES; tries++) {
 		before = accepted(pool, &queued);
@@ -439,19 +437,16 @@ int leat_pool_get_ledger(leat_pool_raw *pool, leat_ledger *ret_ledger)
 			break;
 	}
 	l.in_flight += queued;
-	memcpy(ret_ledger, &l, l.size < sizeof(l) ? l.size : sizeof(l));
-	return 0;
+	return leat__fill(ret_ledger, &l, sizeof(l));
 }
 
 int leat_pool_get_stats(leat_pool_raw *pool, leat_stage_stats *ret_stats)
 {
-	leat_stage_stats s = { .size = ret_stats->size };
+	leat_stage_stats s = { 0 };
 	int64_t now = leat_now();
 	struct leat__counts sum;
 
 	check(__func__, pool);
-	if (s.size < sizeof(s.size))
-		return -EINVAL;
 	s.name = pool->o.name;
 	s.elapsed = now - pool->began;
 	leat_mutex_lock(&pool->lock);
@@ -464,6 +459,5 @@ int leat_pool_get_stats(leat_pool_raw *pool, leat_stage_stats *ret_stats)
 	leat_mutex_unlock(&pool->lock);
 	s.items = sum.out + sum.failed + sum.unwanted;
 	leat__stats_finish(&s, &pool->service, &pool->queueing);
-	memcpy(ret_stats, &s, s.size < sizeof(s) ? s.size : sizeof(s));
-	return 0;
+	return leat__fill(ret_stats, &s, sizeof(s));
 }

@@ -8,7 +8,9 @@
 #ifndef LEAT_PATTERNS_STATS_H
 #define LEAT_PATTERNS_STATS_H
 
+#include <errno.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include <leat/leat.h>
 #include <leat/stats.h>
@@ -51,6 +53,22 @@ int64_t leat__times_percentile(struct leat__times *times, double share);
 /* Fills in what is not attributed (workers x elapsed) as starved, and the percentiles. */
 void leat__stats_finish(leat_stage_stats *stats, struct leat__times *service,
 			struct leat__times *queue);
+
+/*
+ * Fills in the caller's leat_stage_stats or leat_ledger, up to the size that its first member says:
+ * what is in ours, of size bytes, behind that member.  -EINVAL: it is too small to say so.
+ */
+static inline int leat__fill(void *theirs, const void *ours, size_t size)
+{
+	size_t wanted = *(size_t *)theirs;
+
+	if (wanted < sizeof(wanted))
+		return -EINVAL;
+	if (wanted < size)
+		size = wanted;
+	memcpy((size_t *)theirs + 1, (const size_t *)ours + 1, size - sizeof(size));
+	return 0;
+}
 
 static inline void leat__meter_enter(struct leat__meter *meter, enum leat_stage_state state)
 {
