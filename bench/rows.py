@@ -57,7 +57,7 @@ def by(text, upper, lower, target):
 # The machine at its best, in plain C; printed above the table.
 LIMITS = (
     one("an uncontended locked add", "lock-add", "ns"),
-    one("two CAS loops on one word, as a semaphore's", "cas-pair", "ns"),
+    one("two CAS loops on one word", "cas-pair", "ns"),
     one("a read of the monotonic clock", "clock-read", "ns"),
     one("1M pages touched for the first time", "pages", "ms"),
 )

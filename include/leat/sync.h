@@ -31,6 +31,15 @@ struct leat__waitq {
 	void *_last;
 };
 
+/* A spin lock, private as well. */
+struct leat__biased {
+	uint32_t _word;
+	uint32_t _run;
+	void *_bias;
+	void *_last;
+	uint32_t _limit;
+};
+
 /*
  * Weighted semaphore.  FIFO (the default): a large request at the head is not
  * overtaken, and try fails while anyone waits.  With max_bypass > 0 at most
@@ -40,9 +49,10 @@ struct leat__waitq {
  * the semaphore blocks until its deadline or cancel, without blocking others.
  */
 typedef struct leat_sem {
-	int64_t _state;
-	int64_t _size;
+	struct leat__biased _lock;
 	struct leat__waitq _waiters;
+	int64_t _free;
+	int64_t _size;
 	uint32_t _max_bypass;
 	uint32_t _bypassed;
 } leat_sem;

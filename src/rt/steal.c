@@ -22,7 +22,7 @@
 #define CONFIRM_NS INT64_C(5000)
 #define CONFIRM_MAX_NS INT64_C(160000)
 /*
- * What it costs to take a lock of a channel that another core had last, with the lines
+ * What it costs to take the lock of an object that another core had last, with the lines
  * that it guards; to take its bias away, which is an interrupt on the other core,
  * measured on a virtual machine; and a turn of the loop in which a lock is waited for.
  */
@@ -56,7 +56,7 @@ static void note_steal(struct leat__worker *w, int64_t now)
 	w->stole_slot = *w->slot;
 }
 
-/* Of sharing channels with other workers, since the steal, in ns. */
+/* Of sharing objects with other workers, since the steal, in ns. */
 static int64_t cost(const struct leat__worker *w)
 {
 	const struct leat__bias_slot *now = w->slot, *then = &w->stole_slot;

@@ -1,43 +1,37 @@
 /*
  * Weighted semaphore.
  *
- * One word says it all as long as nobody waits: _state >= 0 is the number of
- * free permits, and acquire and release are one CAS each.  _state < 0: somebody
- * waits, ~_state permits are free, and the word changes under the lock only.
+ * All under one lock, which is biased (base/bias.h): while one worker alone uses the
+ * semaphore, an acquire and its release cost no atomic read-modify-write.  (One
+ * word and a compare-and-swap for each would be three times as dear then.)
  *
  * Invariants, when the lock is free:
- *   - _state < 0 iff there is a waiter in the queue;
  *   - the first waiter wants more than is free, or its claim was won by a
- *     timeout or cancel and its task is on the way to S5;
+ *     timeout or cancel and its task is on the way to S4;
  *   - with _bypassed < _max_bypass, none of the SCAN waiters behind it wants less
  *     than is free, either; _bypassed counts who overtook the present first one.
  *
- *   acquire	S1 _state >= n: CAS it to _state - n; done
- *		S2 lock.  Once more, now also past the first waiter if the bypass
- *		   allows; else mark: CAS _state to ~_state
- *		S3 append a waiter, arm, unlock, park (P1-P3)
- *		S4 claimed: the permits are ours, taken by who claimed us
- *		S5 timeout or cancel: lock, take the waiter out, serve, unlock
- *   release	S6 _state >= 0: CAS it to _state + n; done
- *		S7 lock, add, serve, unlock, make ready (W1-W3)
- *   serve	S8 while the first waiter fits: claim it, take its permits
- *		S9 then those behind it, as far as the bypass allows
- *		S10 nobody waits any more: _state = free permits, else ~that
- * S5 serves because the first waiter may have been all that was in the way.
- * S1 and S6 fail against the mark of S2, so a release is either seen by S2 or sees
- * the waiter.
- *
- * Loads of _state are relaxed: without the mark a CAS looks again; with it the word
- * changes under the lock.
+ *   acquire	S1 lock.  Nobody waits, or the bypass allows it, and n are free: take
+ *		   them, unlock, done
+ *		S2 append a waiter, arm, unlock, park (P1-P3)
+ *		S3 claimed: the permits are ours, taken by who claimed us
+ *		S4 timeout or cancel: lock, take the waiter out, serve, unlock
+ *   release	S5 lock, add, serve, unlock, make ready (W1-W3)
+ *   serve	S6 while the first waiter fits: claim it, take its permits
+ *		S7 then those behind it, as far as the bypass allows
+ * S4 serves because the first waiter may have been all that was in the way.
  */
 #include <errno.h>
 
+#include "base/bias.h"
 #include "rt/look.h"
 #include "rt/spawn.h"
 #include "sync/waitq.h"
 
 /* How many waiters a release may look at behind the first one. */
 enum { SCAN = 64 };
+
+_Static_assert(sizeof(struct leat__biased) == sizeof(struct leat__bias_lock), "one is the other");
 
 static inline int64_t weight(const struct leat__waiter *w)
 {
@@ -55,7 +49,7 @@ void leat_sem_init(leat_sem *sem, int64_t n, uint32_t max_bypass)
 		leat__misuse(sem, "the semaphore is NULL; give it memory");
 	if (n < 0)
 		leat__misuse(sem, "%lld permits; give it 0 or more", (long long)n);
-	*sem = (leat_sem){ ._state = n, ._size = n, ._max_bypass = max_bypass };
+	*sem = (leat_sem){ ._free = n, ._size = n, ._max_bypass = max_bypass };
 }
 
 static inline void check(const char *function, const leat_sem *sem, int64_t n)
@@ -67,44 +61,48 @@ static inline void check(const char *function, const leat_sem *sem, int64_t n)
 		leat__misuse_at(function, sem, "%lld permits; ask for 0 or more", (long long)n);
 }
 
-/* S1.  The CAS acquires what the release of the permits, S6, has published. */
+/* w: the calling worker or NULL; the same for both. */
+static inline void lock(leat_sem *sem, struct leat__worker *w)
+{
+	leat__bias_acquire((struct leat__bias_lock *)&sem->_lock, w ? w->slot : NULL,
+			   LEAT__RANK_OBJECT);
+}
+
+static inline void unlock(leat_sem *sem, struct leat__worker *w)
+{
+	leat__bias_release((struct leat__bias_lock *)&sem->_lock, w ? w->slot : NULL);
+}
+
+/* Under the lock; others only look. */
+static inline void set_free(leat_sem *sem, int64_t n)
+{
+	leat__store_relaxed(&sem->_free, n);
+}
+
+/* S1 */
 static inline bool take(leat_sem *sem, int64_t n)
 {
-	int64_t s = leat__load_relaxed(&sem->_state);
-
-	while (s >= n) {
-		if (leat__likely(leat__cas(&sem->_state, s, s - n)))
-			return true;
-		s = leat__load_relaxed(&sem->_state);
-	}
-	return false;
-}
-
-/* S2 */
-static bool take_locked(leat_sem *sem, int64_t n, bool mark)
-{
-	for (;;) {
-		int64_t s = leat__load_relaxed(&sem->_state);
-
-		if (s < 0) {
-			if (~s < n || sem->_bypassed >= sem->_max_bypass)
-				return false;
-			sem->_bypassed++;
-			leat__store_relaxed(&sem->_state, ~(~s - n));
-			return true;
-		}
-		if (s >= n) {
-			if (leat__cas(&sem->_state, s, s - n))
-				return true;
-		} else if (!mark || leat__cas(&sem->_state, s, ~s)) {
-			sem->_bypassed = 0;
+	if (sem->_free < n)
+		return false;
+	if (leat__unlikely(!leat__waitq_is_empty(&sem->_waiters))) {
+		if (sem->_bypassed >= sem->_max_bypass)
 			return false;
-		}
+		sem->_bypassed++;
 	}
+	set_free(sem, sem->_free - n);
+	return true;
 }
 
-/* S9: returns what is left. */
-static int64_t serve_behind(leat_sem *sem, int64_t left, struct leat__wakes *wakes)
+/* S2, without the arming. */
+static void append(leat_sem *sem, struct leat__waiter *w)
+{
+	if (leat__waitq_is_empty(&sem->_waiters))
+		sem->_bypassed = 0;
+	leat__waitq_append(&sem->_waiters, w);
+}
+
+/* S7 */
+static void serve_behind(leat_sem *sem, struct leat__wakes *wakes)
 {
 	struct leat__waiter *w = leat__waitq_next(leat__waitq_first(&sem->_waiters)), *next;
 
@@ -112,77 +110,66 @@ static int64_t serve_behind(leat_sem *sem, int64_t left, struct leat__wakes *wak
 		int64_t n = weight(w);
 
 		next = leat__waitq_next(w);
-		if (n > left || !leat__waitq_claim(&sem->_waiters, w, wakes))
+		if (n > sem->_free || !leat__waitq_claim(&sem->_waiters, w, wakes))
 			continue;
 		leat__wakes_add(wakes, w->task);
-		left -= n;
+		set_free(sem, sem->_free - n);
 		sem->_bypassed++;
 	}
-	return left;
 }
 
-/* S8 to S10.  Under the lock, with the mark. */
-static void serve(leat_sem *sem, struct leat__wakes *wakes)
+/* S6 and S7 */
+static __attribute__((noinline)) void serve(leat_sem *sem, struct leat__wakes *wakes)
 {
-	int64_t left = ~leat__load_relaxed(&sem->_state);
 	struct leat__waiter *w;
 
-	while ((w = leat__waitq_first(&sem->_waiters)) != NULL && weight(w) <= left) {
+	while ((w = leat__waitq_first(&sem->_waiters)) != NULL && weight(w) <= sem->_free) {
 		int64_t n = weight(w);
 
 		sem->_bypassed = 0;
 		if (leat__waitq_claim(&sem->_waiters, w, wakes)) {
 			leat__wakes_add(wakes, w->task);
-			left -= n;
+			set_free(sem, sem->_free - n);
 		}
 	}
 	if (w && sem->_max_bypass > 0)
-		left = serve_behind(sem, left, wakes);
-	LEAT_DEBUG_CHECK(left >= 0 && left <= sem->_size && (!w || weight(w) > left));
-	/* Release: pairs with the CAS of S1. */
-	leat__store_release(&sem->_state, w ? ~left : left);		/* S10 */
+		serve_behind(sem, wakes);
 }
 
-/* S5 */
-static void leave(leat_sem *sem, struct leat__waiter *w)
+/* S4 */
+static void leave(leat_sem *sem, struct leat__waiter *waiter)
 {
+	struct leat__worker *w = leat__self();
 	struct leat__wakes wakes = { 0 };
 
-	leat__waitq_lock(&sem->_waiters);
-	if (w->node.next != &w->node) {
-		if (leat__waitq_first(&sem->_waiters) == w)
+	lock(sem, w);
+	if (waiter->node.next != &waiter->node) {
+		if (leat__waitq_first(&sem->_waiters) == waiter)
 			sem->_bypassed = 0;
-		leat__waitq_remove(&sem->_waiters, w);
+		leat__waitq_remove(&sem->_waiters, waiter);
 		if (!LEAT__MUTANT(SEM_FRONT_CANCEL) || leat__waitq_is_empty(&sem->_waiters))
 			serve(sem, &wakes);
 	}
-	leat__waitq_unlock(&sem->_waiters);
+	unlock(sem, w);
 	leat__wakes_run(&wakes);
 }
 
-/* S2 to S5 */
-static __attribute__((noinline)) int acquire_slow(leat_sem *sem, int64_t n, struct leat__task *me,
-						  int64_t deadline)
+/* S2 to S4, with the lock held by w. */
+static __attribute__((noinline)) int wait_for(leat_sem *sem, int64_t n, struct leat__worker *w,
+					      struct leat__task *me, int64_t deadline)
 {
-	struct leat__waiter w = waiter_of(me, n);
+	struct leat__waiter waiter = waiter_of(me, n);
 	int r;
 
-	leat__list_init(&w.node);
-	leat__waitq_lock(&sem->_waiters);
-	if (n > sem->_size) {
-		/* It can never be had: nobody queues behind it. */
-		leat__arm(me, !(me->flags & LEAT__T_FOREIGN));
-	} else {
-		if (take_locked(sem, n, true)) {
-			leat__waitq_unlock(&sem->_waiters);
-			return 0;
-		}
-		leat__waitq_block(&sem->_waiters, &w, true);
-	}
-	leat__waitq_unlock(&sem->_waiters);
+	leat__list_init(&waiter.node);
+	if (n <= sem->_size)
+		append(sem, &waiter);
+	/* else it can never be had: nobody queues behind it. */
+	leat__arm(me, !(me->flags & LEAT__T_FOREIGN));
+	unlock(sem, w);
 	r = leat__park(me, LEAT__WHY_SEM, sem, deadline);
 	if (r < 0)
-		leave(sem, &w);
+		leave(sem, &waiter);
 	return r;
 }
 
@@ -194,9 +181,11 @@ static inline int acquire(leat_sem *sem, int64_t n, int64_t deadline)
 
 	if (leat__unlikely(r < 0))
 		return r;
-	if (leat__likely(take(sem, n)))
-		return 0;
-	return acquire_slow(sem, n, me, deadline);
+	lock(sem, w);
+	if (leat__unlikely(!take(sem, n)))
+		return wait_for(sem, n, w, me, deadline);
+	unlock(sem, w);
+	return 0;
 }
 
 int leat_sem_acquire(leat_sem *sem, int64_t n)
@@ -213,22 +202,20 @@ int leat_sem_acquire_until(leat_sem *sem, int64_t n, int64_t deadline)
 
 int leat_sem_try_acquire(leat_sem *sem, int64_t n)
 {
+	struct leat__worker *w;
 	bool ok;
 
 	check(__func__, sem, n);
-	if (take(sem, n))
-		return 0;
-	if (sem->_max_bypass == 0)
-		return -EAGAIN;
-	leat__waitq_lock(&sem->_waiters);
-	ok = take_locked(sem, n, false);
-	leat__waitq_unlock(&sem->_waiters);
+	w = leat__self();
+	lock(sem, w);
+	ok = take(sem, n);
+	unlock(sem, w);
 	return ok ? 0 : -EAGAIN;
 }
 
-static inline void check_release(const leat_sem *sem, int64_t n, int64_t available)
+static inline void check_release(const leat_sem *sem, int64_t n)
 {
-	int64_t taken = sem->_size - available;
+	int64_t taken = sem->_size - sem->_free;
 
 	if (leat__unlikely(n > taken))
 		leat__misuse_at("leat_sem_release", sem,
@@ -237,50 +224,27 @@ static inline void check_release(const leat_sem *sem, int64_t n, int64_t availab
 				(long long)n, (long long)taken);
 }
 
-/* S7 */
-static __attribute__((noinline)) void release_slow(leat_sem *sem, int64_t n)
-{
-	struct leat__wakes wakes = { 0 };
-
-	leat__waitq_lock(&sem->_waiters);
-	for (;;) {
-		int64_t s = leat__load_relaxed(&sem->_state);
-
-		check_release(sem, n, s >= 0 ? s : ~s);
-		if (s >= 0) {
-			if (leat__cas(&sem->_state, s, s + n))
-				break;
-		} else {
-			leat__store_relaxed(&sem->_state, ~(~s + n));
-			serve(sem, &wakes);
-			break;
-		}
-	}
-	leat__waitq_unlock(&sem->_waiters);
-	leat__wakes_run(&wakes);
-}
-
 void leat_sem_release(leat_sem *sem, int64_t n)
 {
-	int64_t s;
+	struct leat__wakes wakes = { 0 };
+	struct leat__worker *w;
 
 	check(__func__, sem, n);
-	s = leat__load_relaxed(&sem->_state);
-	if (leat__likely(s >= 0)) {
-		check_release(sem, n, s);
-		if (leat__likely(leat__cas(&sem->_state, s, s + n))) /* S6: pairs with S1 */
-			return;
-	}
-	release_slow(sem, n);
+	w = leat__self();
+	lock(sem, w);							/* S5 */
+	check_release(sem, n);
+	set_free(sem, sem->_free + n);
+	if (leat__unlikely(!leat__waitq_is_empty(&sem->_waiters)))
+		serve(sem, &wakes);
+	unlock(sem, w);
+	if (leat__unlikely(wakes.first != NULL))
+		leat__wakes_run(&wakes);
 }
 
 int64_t leat_sem_available(const leat_sem *sem)
 {
-	int64_t s;
-
 	check(__func__, sem, 0);
-	s = leat__load_relaxed(&sem->_state);
-	return s >= 0 ? s : ~s;
+	return leat__load_relaxed(&sem->_free);
 }
 
 /* An acquire without a stack. */
@@ -307,6 +271,7 @@ static const leat_task_type on_acquire_type = { "leat_sem_on_acquire", on_acquir
 int leat_sem_on_acquire(leat_sem *sem, int64_t n, leat_group *group, int (*fn)(void *arg),
 			void *arg)
 {
+	struct leat__worker *w;
 	struct leat__task *t;
 	struct on_acquire *o;
 	bool mine;
@@ -327,14 +292,15 @@ int leat_sem_on_acquire(leat_sem *sem, int64_t n, leat_group *group, int (*fn)(v
 	o->sem = sem;
 	o->fn = fn;
 	o->arg = arg;
-	leat__waitq_lock(&sem->_waiters);
-	mine = n <= sem->_size && take_locked(sem, n, true);
+	w = leat__self();
+	lock(sem, w);
+	mine = take(sem, n);
 	if (!mine) {
 		if (n <= sem->_size)
-			leat__waitq_append(&sem->_waiters, &o->waiter);
+			append(sem, &o->waiter);
 		mine = leat__wait_arm(t);
 	}
-	leat__waitq_unlock(&sem->_waiters);
+	unlock(sem, w);
 	if (mine)
 		leat__ready_fifo(t);
 	return 0;
@@ -351,8 +317,7 @@ static void describe(struct leat__look *l, const void *object)
 	leat__say(l, " %p", object);
 	if (leat__look_at(l, &sem, (const leat_sem *)object))
 		leat__say(l, " (%lld of %lld free)",
-			  (long long)(sem._state >= 0 ? sem._state : ~sem._state),
-			  (long long)sem._size);
+			  (long long)sem._free, (long long)sem._size);
 }
 
 static void describe_on_acquire(struct leat__look *l, const void *args)
