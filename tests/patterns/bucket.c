@@ -313,14 +313,14 @@ TEST_WITH(bad_numbers, .log = log_line)
 	leat_bucket b;
 
 	CHECK_EQ(leat_bucket_init(&b, 0, 1), -EINVAL);
-	CHECK(strstr(logged, "rate is 0"));
+	EXPECT_LOG("rate is 0");
 	CHECK_EQ(leat_bucket_init(&b, -1, 1), -EINVAL);
 	CHECK_EQ(leat_bucket_init(&b, 0.0 / 0.0, 1), -EINVAL);
-	CHECK(strstr(logged, "rate"));
+	EXPECT_LOG("rate");
 	CHECK_EQ(leat_bucket_init(&b, 1, 0.5), -EINVAL);
-	CHECK(strstr(logged, "burst is 0.5"));
+	EXPECT_LOG("burst is 0.5");
 	CHECK_EQ(leat_bucket_init(&b, 1, 1e6), -EINVAL);
-	CHECK(strstr(logged, "burst"));
+	EXPECT_LOG("burst");
 }
 
 TEST_DEATH_TASK(of_nothing, "n is 0")

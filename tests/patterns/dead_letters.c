@@ -355,13 +355,6 @@ TEST_SIM(letters_of_one_that_is_stopped, 20)
 	CHECK_EQ(atomic_load(&owned), 0);
 }
 
-static void expect_log(const char *text)
-{
-	if (!strstr(logged, text))
-		test_fail(__FILE__, __LINE__, "\"%s\" does not name \"%s\"", logged, text);
-	logged[0] = '\0';
-}
-
 static void box_failed(struct box *box, int error)
 {
 	(void)error;
@@ -377,24 +370,24 @@ TEST_WITH(letters_that_are_refused, .log = log_line)
 	leat_pipeline *p = make(&next, &a);
 
 	CHECK_EQ(leat_pipeline_dead_letters(p, none, &letters), -EINVAL);
-	expect_log("leat_pipeline_dead_letters: the flow is NULL; give one that a stage takes");
+	EXPECT_LOG("leat_pipeline_dead_letters: the flow is NULL; give one that a stage takes");
 	CHECK_EQ(leat_pipeline_dead_letters(p, a, &letters), -EINVAL);
-	expect_log("no stage takes the flow of make yet; add it first");
+	EXPECT_LOG("no stage takes the flow of make yet; add it first");
 	CHECK(!letters);
 	leat_pipeline_map(p, a, &b, check, STOPS("check"), DROP);
 	CHECK_EQ(leat_pipeline_dead_letters(p, a, &letters), -EINVAL);
-	expect_log("stage check: on_error is 1; with dead letters it must be LEAT_ERROR_COUNT");
+	EXPECT_LOG("stage check: on_error is 1; with dead letters it must be LEAT_ERROR_COUNT");
 	leat_pipeline_map(p, b, &c, check, COUNTED("again"), DROP,
 			  .failed = LEAT_STAGE_FAILED(struct box, box_failed));
 	CHECK_EQ(leat_pipeline_dead_letters(p, b, &letters), -EINVAL);
-	expect_log("stage again: failed is given; its items can go to one of them");
+	EXPECT_LOG("stage again: failed is given; its items can go to one of them");
 	leat_pipeline_take(p, c, &d, 3, .name = "take");
 	CHECK_EQ(leat_pipeline_dead_letters(p, c, &letters), -EINVAL);
-	expect_log("stage take has no function that may fail");
+	EXPECT_LOG("stage take has no function that may fail");
 	leat_pipeline_sink(p, d, use, COUNTED("use"));
 	end_letters(p, d, &l);
 	CHECK_EQ(leat_pipeline_dead_letters(p, d, &letters), -EINVAL);
-	expect_log("stage use has dead letters already");
+	EXPECT_LOG("stage use has dead letters already");
 	CHECK_EQ(leat_pipeline_run(p), -EINVAL);
 	leat_pipeline_destroy(p, NULL);
 
@@ -402,6 +395,6 @@ TEST_WITH(letters_that_are_refused, .log = log_line)
 	leat_pipeline_sink(p, a, use, COUNTED("use"));
 	CHECK_EQ(leat_pipeline_dead_letters(p, a, &letters), 0);
 	CHECK_EQ(leat_pipeline_run(p), -EINVAL);
-	expect_log("no stage takes the dead letters of stage use");
+	EXPECT_LOG("no stage takes the dead letters of stage use");
 	leat_pipeline_destroy(p, NULL);
 }

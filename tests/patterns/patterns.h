@@ -81,4 +81,14 @@ static inline void log_line(void *ctx, const char *line)
 	snprintf(logged, sizeof(logged), "%s", line);
 }
 
+/* It says text; and it is forgotten, so that each check needs a line of its own. */
+#define EXPECT_LOG(text) expect_log(__FILE__, __LINE__, text)
+
+static inline void expect_log(const char *file, int line, const char *text)
+{
+	if (!strstr(logged, text))
+		test_fail(file, line, "\"%s\" does not say \"%s\"", logged, text);
+	logged[0] = '\0';
+}
+
 #endif

@@ -58,13 +58,6 @@ static int use(int *n)
 	return *n < 0;
 }
 
-static void expect_log(const char *text)
-{
-	if (!strstr(logged, text))
-		test_fail(__FILE__, __LINE__, "\"%s\" does not name \"%s\"", logged, text);
-	logged[0] = '\0';
-}
-
 #define SERIAL(name_) .name = name_, .mode = LEAT_STAGE_SERIAL, .on_error = LEAT_ERROR_STOP
 
 static leat_pipeline *make(struct range *range, leat_flow(int) *ret_flow)
@@ -210,7 +203,7 @@ TEST_SIM_WITH(many_ways, 1, .log = log_line)
 	join_two(p, LEAT__FAN_ZIP, b, &c);
 	leat_pipeline_sink(p, c, use, SERIAL("use"));
 	CHECK_EQ(leat_pipeline_run(p), -EINVAL);
-	CHECK(strstr(logged, "stage join would wait for ever: while it waits for stage "));
+	EXPECT_LOG("stage join would wait for ever: while it waits for stage ");
 	leat_pipeline_destroy(p, NULL);
 }
 
@@ -277,7 +270,7 @@ TEST_SIM_WITH(a_reduce_above_the_fork, 3, .log = log_line)
 	join_two(p, LEAT__FAN_CONCAT, b, &c);
 	leat_pipeline_sink(p, c, use, SERIAL("use"));
 	CHECK_EQ(leat_pipeline_run(p), -EINVAL);
-	expect_log("while it waits for stage fork, its other flows fill up");
+	EXPECT_LOG("while it waits for stage fork, its other flows fill up");
 	leat_pipeline_destroy(p, NULL);
 }
 
@@ -307,7 +300,7 @@ TEST_SIM_WITH(letters_below_a_reduce, 3, .log = log_line)
 	join_two(p, LEAT__FAN_CONCAT, way, &c);
 	leat_pipeline_sink(p, c, use, SERIAL("use"));
 	CHECK_EQ(leat_pipeline_run(p), -EINVAL);
-	expect_log("while it waits for stage check, its other flows fill up");
+	EXPECT_LOG("while it waits for stage check, its other flows fill up");
 	leat_pipeline_destroy(p, NULL);
 }
 
@@ -337,7 +330,7 @@ TEST_SIM_WITH(letters_of_a_reduce, 3, .log = log_line)
 	leat_pipeline_sink(p, c, use, SERIAL("use"));
 	leat_pipeline_sink(p, sum, use, SERIAL("use"));
 	CHECK_EQ(leat_pipeline_run(p), -EINVAL);
-	expect_log("while it waits for stage fork, its other flows fill up");
+	EXPECT_LOG("while it waits for stage fork, its other flows fill up");
 	leat_pipeline_destroy(p, NULL);
 }
 
@@ -383,7 +376,7 @@ TEST_SIM_WITH(a_batch_of_letters_of_a_reduce, 3, .log = log_line)
 		CHECK_EQ(leat_pipeline_run(p), items == 4 ? 0 : -EINVAL);
 		leat_pipeline_destroy(p, NULL);
 	}
-	expect_log("may hold 8 items of stage count");
+	EXPECT_LOG("may hold 8 items of stage count");
 }
 
 /* Two batches behind a fork, with live 8: of so many items each. */
@@ -415,7 +408,7 @@ TEST_SIM_WITH(batches_that_hold_all_items, 10, .log = log_line)
 	for (int f = 0; f < 3; f++) {
 		CHECK_EQ(two_batches(fork[f], 4, LEAT_FOREVER), 0);
 		CHECK_EQ(two_batches(fork[f], 5, LEAT_FOREVER), -EINVAL);
-		expect_log("stage second would wait for ever: it and other batches may hold 8 items of "
+		EXPECT_LOG("stage second would wait for ever: it and other batches may hold 8 items of "
 			   "stage count while they wait, and live is 8");
 		CHECK_EQ(two_batches(fork[f], 8, LEAT_MS), 0);
 	}
@@ -463,7 +456,7 @@ TEST_WITH(a_batch_that_waits_for_bytes, .log = log_line)
 			     .weigh = LEAT_STAGE_WEIGH(int, weigh));
 	CHECK_EQ(leat_pipeline_batch(p, a, &b, .name = "batch", .items = 8, .wait = LEAT_FOREVER),
 		 -EINVAL);
-	expect_log("stage batch: wait is LEAT_FOREVER, but live_bytes is 100");
+	EXPECT_LOG("stage batch: wait is LEAT_FOREVER, but live_bytes is 100");
 	leat_pipeline_destroy(p, NULL);
 }
 
@@ -477,17 +470,17 @@ TEST_WITH(flows_that_are_not_joined, .log = log_line)
 	fork_two(p, LEAT__FAN_BROADCAST, a, b);
 	leat_pipeline_sink(p, b[0], use, SERIAL("use"));
 	CHECK_EQ(leat_pipeline_start(p), -EINVAL);
-	CHECK(strstr(logged, "no stage takes the flow of stage fork (2 of 2)"));
+	EXPECT_LOG("no stage takes the flow of stage fork (2 of 2)");
 	CHECK_EQ(leat_pipeline_zip(p, b[1], d, &c, add_up, SERIAL("zip")), -EINVAL);
-	CHECK(strstr(logged, "stage zip: its flow, from count, is another pipeline's"));
+	EXPECT_LOG("stage zip: its flow, from count, is another pipeline's");
 	twice[0] = twice[1] = b[1];
 	CHECK_EQ(leat_pipeline_concat(p, twice, 2, &c, .name = "concat"), -EINVAL);
-	CHECK(strstr(logged, "stage concat: it takes the flow of fork twice"));
+	EXPECT_LOG("stage concat: it takes the flow of fork twice");
 	CHECK(!c);
 	twice[1] = b[0];
 	CHECK_EQ(leat_pipeline_merge(p, twice, 2, &c, .name = "merge", .end = LEAT_FAN_ALL),
 		 -EINVAL);
-	CHECK(strstr(logged, "stage merge: the flow of fork is taken by use already"));
+	EXPECT_LOG("stage merge: the flow of fork is taken by use already");
 	leat_pipeline_destroy(p, NULL);
 	leat_pipeline_destroy(other, NULL);
 }
@@ -502,13 +495,13 @@ TEST_WITH(cycles_through_channels, .log = log_line)
 	CHECK_EQ(leat_pipeline_make(&p, .live = 8), 0);
 	leat_pipeline_from(p, &a, x, .name = "from x");
 	CHECK_EQ(leat_pipeline_from(p, &b, x, .name = "again"), -EINVAL);
-	CHECK(strstr(logged, "stage again: its channel is that of stage from x already"));
+	EXPECT_LOG("stage again: its channel is that of stage from x already");
 	CHECK_EQ(leat_pipeline_to(p, a, y, .name = "to y"), 0);
 	CHECK_EQ(leat_pipeline_from(p, &b, y, .name = "from y"), 0);
 	CHECK_EQ(leat_pipeline_to(p, b, y, .name = "again"), -EINVAL);
-	CHECK(strstr(logged, "stage again: its channel is that of stage to y already"));
+	EXPECT_LOG("stage again: its channel is that of stage to y already");
 	CHECK_EQ(leat_pipeline_to(p, b, x, .name = "to x"), -EINVAL);
-	CHECK(strstr(logged, "stage to x: a cycle: from x receives from the same channel"));
+	EXPECT_LOG("stage to x: a cycle: from x receives from the same channel");
 	leat_pipeline_destroy(p, NULL);
 	leat_chan_unref(x);
 	leat_chan_unref(y);
@@ -580,7 +573,7 @@ TEST_SIM_WITH(channels_of_one_that_has_not_run, 20, .log = log_line)
 {
 	never_run(false);
 	never_run(true);
-	expect_log("no stage takes the flow of stage count");
+	EXPECT_LOG("no stage takes the flow of stage count");
 }
 
 /* Options that are bad are named. */
@@ -605,32 +598,32 @@ TEST_WITH(bad_options_of_fan_out_and_fan_in, .log = log_line)
 				 .in_size = sizeof(int), .out_size = sizeof(int), .name = "it" };
 
 	CHECK_EQ(leat_pipeline_balance(p, a, b, 2, .name = "it"), -EINVAL);
-	expect_log("stage it: end is 0; give LEAT_FAN_ALL or LEAT_FAN_ANY");
+	EXPECT_LOG("stage it: end is 0; give LEAT_FAN_ALL or LEAT_FAN_ANY");
 	CHECK(!b[0] && !b[1]);
 	CHECK_EQ(leat_pipeline_take(p, a, &c, 1, .name = "it", .end = LEAT_FAN_ALL), -EINVAL);
-	expect_log("stage it: end is 1, but this one has one end");
+	EXPECT_LOG("stage it: end is 1, but this one has one end");
 	CHECK_EQ(leat_pipeline_balance(p, a, b, 0, .name = "it", .end = LEAT_FAN_ALL), -EINVAL);
-	expect_log("stage it: 0 flows to hand on to; it must be 1 to 64");
+	EXPECT_LOG("stage it: 0 flows to hand on to; it must be 1 to 64");
 	CHECK_EQ(leat_pipeline_merge(p, none, 65, &c, .name = "it", .end = LEAT_FAN_ALL), -EINVAL);
-	expect_log("stage it: 65 flows to take; it must be 1 to 64");
+	EXPECT_LOG("stage it: 65 flows to take; it must be 1 to 64");
 	CHECK_EQ(leat_pipeline_balance(p, a, b, 2, .name = "it", .end = LEAT_FAN_ALL,
 				       .clone = LEAT_STAGE_CLONE(int, copy_int),
 				       .on_error = LEAT_ERROR_STOP), -EINVAL);
-	expect_log("stage it: clone is given, but it copies nothing");
+	EXPECT_LOG("stage it: clone is given, but it copies nothing");
 	CHECK_EQ(leat_pipeline_broadcast(p, a, b, 2, .name = "it", .end = LEAT_FAN_ALL,
 					 .clone = LEAT_STAGE_CLONE(int, copy_int)), -EINVAL);
-	expect_log("stage it: on_error is 0");
+	EXPECT_LOG("stage it: on_error is 0");
 	CHECK_EQ(leat_pipeline_broadcast(p, a, b, 2, .name = "it", .end = LEAT_FAN_ALL,
 					 .drop = LEAT_STAGE_DROP(int, drop_int)), -EINVAL);
-	expect_log("clone is not given");
+	EXPECT_LOG("clone is not given");
 	CHECK_EQ(leat_pipeline_balance(p, a, b, 2, .name = "it", .end = LEAT_FAN_ALL,
 				       .workers = 2), -EINVAL);
-	expect_log("stage it: workers is 2, but it is serial");
+	EXPECT_LOG("stage it: workers is 2, but it is serial");
 	o.retry = LEAT_RETRY_OPTIONS(.attempts = 2);
 	CHECK_EQ(leat_pipeline_add_fan(p, &in, 1, &raw, 1, &o), -EINVAL);
-	expect_log("retry is given, which it cannot have");
+	EXPECT_LOG("retry is given, which it cannot have");
 	CHECK_EQ(leat_pipeline_map(p, a, &c, pass, SERIAL("it"), .end = LEAT_FAN_ALL), -EINVAL);
-	expect_log("stage it: end is 1, but this one has one end");
+	EXPECT_LOG("stage it: end is 1, but this one has one end");
 	leat_pipeline_destroy(p, NULL);
 }
 
@@ -645,10 +638,10 @@ TEST_WITH(drop_functions_of_what_is_merged, .log = log_line)
 	leat_pipeline_source(p, &a[1], &range[1], count, .name = "other",
 			     .drop = LEAT_STAGE_DROP(int, drop_int));
 	CHECK_EQ(leat_pipeline_merge(p, a, 2, &b, .name = "it", .end = LEAT_FAN_ALL), -EINVAL);
-	expect_log("the flows of count and other have different drop functions; give drop");
+	EXPECT_LOG("the flows of count and other have different drop functions; give drop");
 	CHECK_EQ(leat_pipeline_merge(p, a, 2, &b, .name = "it", .end = LEAT_FAN_ALL,
 				     .drop = LEAT_STAGE_DROP(int, drop_int)), 0);
 	CHECK_EQ(leat_pipeline_broadcast(p, b, c, 2, .name = "cast", .end = LEAT_FAN_ALL), -EINVAL);
-	expect_log("the items of it are dropped, but clone is not given");
+	EXPECT_LOG("the items of it are dropped, but clone is not given");
 	leat_pipeline_destroy(p, NULL);
 }

@@ -231,7 +231,7 @@ TEST_WITH(bad_time, .log = log_line)
 	struct call c = { 0 };
 
 	CHECK_EQ(leat_timeout(take_time, &c, 0), -EINVAL);
-	CHECK(strstr(logged, "leat_timeout: ns is 0"));
+	EXPECT_LOG("leat_timeout: ns is 0");
 	CHECK_EQ(leat_timeout(take_time, &c, -1), -EINVAL);
 	CHECK_EQ(c.n, 0);
 }
