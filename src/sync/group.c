@@ -98,8 +98,11 @@ int leat_group_init(leat_group *group, const leat_group_options *options)
 
 	if (leat__unlikely(!group))
 		leat__misuse(group, "the group is NULL; pass the address of a leat_group");
-	if (leat__unlikely(!leat__rt))
+	if (leat__unlikely(!leat__rt)) {
+		leat__log("leat_group_init: no runtime is running; "
+			  "call it inside leat_run or LEAT_MAIN");
 		return -EINVAL;
+	}
 	me = leat__current(leat__self());
 	if (options)
 		return init_with(leat__scope_of(group), me, options);

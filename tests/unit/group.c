@@ -99,6 +99,15 @@ TEST_PLAIN(init_without_runtime)
 	CHECK_EQ(leat_group_init(&group, NULL), -EINVAL);
 }
 
+/* The line is in what is written before the abort. */
+TEST_DEATH(init_without_runtime_says, "leat: leat_group_init: no runtime is running")
+{
+	leat_group group;
+
+	if (leat_group_init(&group, NULL) == -EINVAL)
+		abort();
+}
+
 /* The tasks' plain writes are visible after the wait (TSan checks the order, too). */
 LEAT_TASK(write_square, (int *, slot), (int, i))
 {
