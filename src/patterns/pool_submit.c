@@ -191,19 +191,21 @@ static __attribute__((noinline)) int recv_or_help(struct leat_pool *pool,
 						  void *elem, int64_t deadline)
 {
 	char job[LEAT__POOL_ITEM_MAX] __attribute__((aligned(16)));
-	leat_case cases[LEAT_POOL_PRIORITIES + 2];
+	leat_case cases[LEAT_POOL_PRIORITIES + 3];
 	int n = 0, r;
 
 	cases[n++] = leat_recv_case(chan, elem, NULL);
 	for (int i = 0; i < pool->nqueues; i++)
 		cases[n++] = leat_recv_case(pool->queue[i], job, NULL);
 	cases[n++] = leat_case_until(deadline);
+	cases[n++] = leat_case_ordered;
 	r = leat_select_cases(cases, (size_t)n);
 	if (r <= 0)
 		return r == 0 ? cases[0].status : r;
-	/* Closed queues are ready for ever: no more help from there. */
+	/* Closed, so ready for ever: no more help but with what others still have. */
 	if (cases[r].status == LEAT_ECLOSED)
-		return leat_channel_recv(chan, elem, deadline);
+		return leat__pool_take_and_do(pool, w) ? -EAGAIN
+						       : leat_channel_recv(chan, elem, deadline);
 	leat__tally(&w->counts, &w->counts.held, 1);
 	leat__pool_do(pool, w, job, 0);
 	return -EAGAIN;

@@ -533,6 +533,74 @@ TEST_BOTH(wait_for_own_pool, 50)
 	}
 }
 
+/* The job 1 waits for 2, which comes after 3, which is more urgent. */
+static int wait_for_less_urgent(struct ask *ask)
+{
+	leat_chan(int) reply;
+	int below = 0;
+
+	if (ask->n != 1) {
+		order[done++] = ask->n;
+		return ask->n == 2 ? leat_send(ask->reply, ask->n) : 0;
+	}
+	reply = leat_oneshot(int);
+	CHECK_EQ(leat_pool_submit_at(asked, 1, ((struct ask){ 2, leat_to_sender(reply) })), 0);
+	CHECK_EQ(leat_pool_submit_at(asked, 0, ((struct ask){ .n = 3 })), 0);
+	CHECK_EQ(leat_pool_recv(asked, reply, &below, LEAT_FOREVER), 0);
+	leat_chan_unref(reply);
+	return 0;
+}
+
+TEST_SIM(urgent_jobs_first_while_one_waits, 20)
+{
+	reset();
+	CHECK_EQ(leat_pool_make(&asked, wait_for_less_urgent, .workers = 1, .queue = 1,
+				POOL(.priorities = 2)), 0);
+	CHECK_EQ(leat_pool_submit(asked, ((struct ask){ .n = 1 })), 0);
+	test_settle();
+	CHECK_EQ(leat_pool_drain(asked, LEAT_FOREVER), 0);
+	CHECK_EQ(order[0] * 10 + order[1], 32);
+	CHECK_EQ(leat_pool_destroy(asked, NULL), 0);
+}
+
+static leat_sem closed_now;
+
+/* The job 1 waits for 0, which is of a lower priority, when no more can be submitted. */
+static int wait_when_closed(struct ask *ask)
+{
+	leat_chan(int) reply;
+	int below = 0;
+
+	if (ask->n > 0) {
+		reply = leat_oneshot(int);
+		CHECK_EQ(leat_pool_submit_at(asked, 1,
+					     ((struct ask){ 0, leat_to_sender(reply) })), 0);
+		CHECK_EQ(leat_sem_acquire(&closed_now, 1), 0);
+		CHECK_EQ(leat_pool_recv(asked, reply, &below, LEAT_FOREVER), 0);
+		leat_chan_unref(reply);
+	}
+	return leat_send(ask->reply, ask->n + below);
+}
+
+TEST_SIM(wait_for_own_closed_pool, 20)
+{
+	leat_chan(int) reply = leat_oneshot(int);
+	int sum = 0;
+
+	leat_sem_init(&closed_now, 1, 0);
+	CHECK_EQ(leat_sem_acquire(&closed_now, 1), 0);
+	CHECK_EQ(leat_pool_make(&asked, wait_when_closed, .workers = 1, .queue = 1,
+				POOL(.priorities = 2)), 0);
+	CHECK_EQ(leat_pool_submit(asked, ((struct ask){ 1, leat_to_sender(reply) })), 0);
+	test_settle();
+	leat_pool_close(asked);
+	leat_sem_release(&closed_now, 1);
+	CHECK_EQ(leat_recv(reply, &sum), 0);
+	CHECK_EQ(sum, 1);
+	CHECK_EQ(leat_pool_destroy(asked, NULL), 0);
+	leat_chan_unref(reply);
+}
+
 /* Stopped when it is so deep: each job that waits is told. */
 static int wait_deeply(int *job)
 {
