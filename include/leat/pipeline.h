@@ -227,7 +227,8 @@ typedef struct leat_stage_options {
 
 /*
  * In a flat function, in its task: hands value on; blocks while there is no room.  0; after
- * -ECANCELED or LEAT_ECLOSED (the pipeline is stopped) the caller still owns it.
+ * -ECANCELED or LEAT_ECLOSED (nobody wants any more) the caller still owns it.  A function that
+ * returns that has not failed: its item ends as what is not wanted does.
  */
 #define leat_emit(emitter, value) \
 	leat_emit_item((leat_emitter_raw *)(emitter), LEAT__VALUE(emitter, value))

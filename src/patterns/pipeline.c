@@ -44,12 +44,33 @@ static void check(const char *function, const struct leat_pipeline *p)
 		leat_misuse(function, p, "the pipeline is NULL; make it with leat_pipeline_make");
 }
 
-/* A source that has been told to stop before it was started makes nothing. */
+/* Tells the other side of a channel of the user's, as the stage's task does if there is one. */
+static void leave_channel(struct leat_stage *s)
+{
+	if (s->o.kind == LEAT__FROM)
+		leat_channel_abandon(s->o.chan);
+	else if (s->o.kind == LEAT__TO && atomic_load(&s->began) == 0)
+		leat_channel_close(s->o.chan);
+}
+
+/* By a stop that is no error, or a cut; those that have begun may do that, too. */
+static bool is_told_to_stop(struct leat_stage *s)
+{
+	enum leat__halt how = leat__pipeline_how(s->p);
+
+	return how == LEAT__ENOUGH ||
+	       (s->source && (how == LEAT__SHUT || leat__flow_is_cut(s->out)));
+}
+
+/* One that has been told to stop before it was started does nothing. */
 static int start_stage(struct leat_stage *s)
 {
 	int r = leat__stage_start(s);
 
-	return s->source && r == -ECANCELED && leat__pipeline_how(s->p) == LEAT__SHUT ? 0 : r;
+	if (r != -ECANCELED || !is_told_to_stop(s))
+		return r;
+	leave_channel(s);
+	return 0;
 }
 
 int leat_pipeline_start(leat_pipeline *p)
@@ -149,15 +170,6 @@ void leat_pipeline_abort(leat_pipeline *p, int cause)
 	if (cause > 0)
 		leat_misuse(__func__, p, "cause is %d; it must be a negative error, or 0", cause);
 	stop(p, LEAT__ABORTED, cause < 0 ? cause : -ECANCELED);
-}
-
-/* Tells the other side of a channel of the user's, as the stage's task does if there is one. */
-static void leave_channel(struct leat_stage *s)
-{
-	if (s->o.kind == LEAT__FROM)
-		leat_channel_abandon(s->o.chan);
-	else if (s->o.kind == LEAT__TO && atomic_load(&s->began) == 0)
-		leat_channel_close(s->o.chan);
 }
 
 /* No task is left. */

@@ -16,6 +16,7 @@ struct call {
 	struct leat__stage_worker *worker;
 	struct leat__env *in, *out;
 	uint64_t seq;		/* ordered: of the item */
+	bool ends;		/* what it has returned is LEAT_ECLOSED, and no error */
 };
 
 enum leat__end leat__stopped_end(struct leat_pipeline *p)
@@ -250,15 +251,29 @@ static int call_once(const struct call *c)
 	}
 }
 
+/* What a flat function returns since its emits have: nobody wants any more. */
+static bool is_told(const struct leat_stage *s, int r)
+{
+	return s->o.kind == LEAT__FLAT && r == LEAT_ECLOSED &&
+	       (leat__flow_is_cut(s->out) || leat__pipeline_how(s->p) >= LEAT__ENOUGH);
+}
+
 static int call_again(void *arg)
 {
-	return call_once(arg);
+	struct call *c = arg;
+	const struct leat_stage *s = c->worker->stage;
+	int r = call_once(c);
+
+	c->ends = is_told(s, r) || (s->o.kind == LEAT__SINK && r == LEAT_ECLOSED);
+	return c->ends ? 0 : r;
 }
 
 /* Apart, so that the call in do_item needs no struct in memory. */
 static __attribute__((noinline)) int call_with_retry(struct call c)
 {
-	return leat_retry_run(&c.worker->stage->retry, call_again, &c);
+	int r = leat_retry_run(&c.worker->stage->retry, call_again, &c);
+
+	return c.ends ? LEAT_ECLOSED : r;
 }
 
 /* 0, or -ECANCELED. */
@@ -293,9 +308,9 @@ static void send_letter(struct leat__stage_worker *w, struct leat__env *env, int
 void leat__stage_fail(struct leat__stage_worker *w, struct leat__env *env, int error)
 {
 	struct leat_stage *s = w->stage;
-	bool stopped = error == -ECANCELED && leat__pipeline_how(s->p) >= LEAT__ENOUGH;
-
-	enum leat__end end = stopped ? leat__stopped_end(s->p) : LEAT__END_FAILED;
+	bool stopped = is_told(s, error) ||
+		       (error == -ECANCELED && leat__pipeline_how(s->p) >= LEAT__ENOUGH);
+	enum leat__end end = stopped ? leat__unsent_end(s->p, error) : LEAT__END_FAILED;
 
 	if (!stopped && s->dead) {
 		send_letter(w, env, error);
@@ -352,7 +367,7 @@ static void do_item(struct leat__stage_worker *w, struct leat__env *in, uint64_t
 
 	r = wait_for_rate(w);
 	if (r == 0) {
-		struct call call = { w, in, out, seq };
+		struct call call = { w, in, out, seq, false };
 
 		begin = leat__sample_begin(&w->meter);
 		r = s->o.retry ? call_with_retry(call) : call_once(&call);

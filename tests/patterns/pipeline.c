@@ -710,6 +710,32 @@ TEST_SIM(retry_before_it_fails, 5)
 	CHECK_EQ(tries, 90);
 }
 
+static int enough(int *n)
+{
+	(void)n;
+	atomic_fetch_add(&tries, 1);
+	return LEAT_ECLOSED;
+}
+
+/* It is no error, so it is not tried again. */
+TEST_SIM(enough_is_not_retried, 5)
+{
+	struct range range = { 0, 30 };
+	leat_pipeline *p;
+	leat_flow(int) a;
+	leat_ledger ledger;
+
+	atomic_store(&tries, 0);
+	CHECK_EQ(leat_pipeline_make(&p, .live = 8), 0);
+	leat_pipeline_source(p, &a, &range, count, .name = "count");
+	leat_pipeline_sink(p, a, enough, SERIAL("enough"),
+			   .retry = LEAT_RETRY_OPTIONS(.attempts = 3, .backoff = LEAT_MS));
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	end(p, &ledger);
+	CHECK_EQ(tries, 1);
+	CHECK_EQ(ledger.out, 1);
+}
+
 static int first_ten(struct box *box)
 {
 	use_box(box);

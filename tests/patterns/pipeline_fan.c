@@ -458,6 +458,114 @@ TEST_BOTH(an_unwanted_source_is_cancelled, 20)
 	leat_chan_unref(from);
 }
 
+/* Told that nobody wants any more; the error of the emit is the function's. */
+static atomic_int calls;
+
+static int three_times(int *n, leat_emitter(int) emitter)
+{
+	int r = 0;
+
+	atomic_fetch_add(&calls, 1);
+	for (int i = 0; i < 3 && r == 0; i++)
+		r = leat_emit(emitter, *n);
+	return r;
+}
+
+static void not_failed(int *n, int error)
+{
+	(void)n;
+	CHECK_EQ(error, 0);
+}
+
+static void flat_is_told(const leat_retry_options *retry, enum leat_stage_mode mode, int workers)
+{
+	bool ordered = mode == LEAT_STAGE_ORDERED;
+	struct range range = { 0, 1, N };
+	struct log log[2] = { { .enough = 5 } };
+	leat_pipeline *p = make(8);
+	leat_flow(int) a, b[2], c;
+	leat_ledger ledger;
+
+	atomic_store(&calls, 0);
+	leat_pipeline_source(p, &a, &range, count, .name = "count");
+	leat_pipeline_broadcast(p, a, b, 2, .name = "cast", .end = LEAT_FAN_ALL);
+	leat_pipeline_flat(p, b[0], &c, three_times, .name = "flat", .mode = mode,
+			   .workers = workers, .on_error = LEAT_ERROR_STOP, .retry = retry,
+			   .window = ordered ? 2 : 0, .ahead = ordered ? 2 : 0,
+			   .failed = LEAT_STAGE_FAILED(int, not_failed));
+	leat_pipeline_sink_with(p, c, &log[0], collect, SERIAL("one"));
+	leat_pipeline_sink_with(p, b[1], &log[1], collect, SERIAL("two"));
+	run(p, 0, &ledger);
+	CHECK_EQ(log[0].n, 5);
+	CHECK(has_all(&log[1], N, 1));
+	CHECK_EQ(ledger.failed, 0);
+	/* Two items make the five; those at work meanwhile are told once. */
+	if (retry)
+		CHECK(calls <= 2 + 2 * workers);
+}
+
+TEST_BOTH(a_flat_function_that_is_told_has_not_failed, 30)
+{
+	leat_retry_options *retry = LEAT_RETRY_OPTIONS(.attempts = 9, .backoff = LEAT_US);
+
+	flat_is_told(NULL, LEAT_STAGE_SERIAL, 1);
+	flat_is_told(NULL, LEAT_STAGE_PARALLEL, 2);
+	flat_is_told(NULL, LEAT_STAGE_ORDERED, 2);
+	flat_is_told(retry, LEAT_STAGE_SERIAL, 1);
+}
+
+/* The stages begin one after the other; what ends a source, or all, may come in between. */
+static int none(struct range *range, int *ret_n)
+{
+	(void)range;
+	(void)ret_n;
+	return LEAT_ECLOSED;
+}
+
+TEST_SIM(a_source_that_is_cut_before_it_begins, 100)
+{
+	leat_chan(int) from = leat_chan_make(int, 1);
+	struct range range = { 0, 1, N };
+	struct log log[2] = { { 0 } };
+	leat_pipeline *p = make(8);
+	leat_flow(int) a[2], b, c;
+	leat_ledger ledger;
+
+	leat_pipeline_from(p, &a[0], from, .name = "from");
+	leat_pipeline_source(p, &b, &range, count, .name = "count");
+	leat_pipeline_source(p, &a[1], &range, none, .name = "none");
+	leat_pipeline_merge(p, a, 2, &c, .name = "merge", .end = LEAT_FAN_ANY);
+	leat_pipeline_sink_with(p, c, &log[0], collect, SERIAL("one"));
+	leat_pipeline_sink_with(p, b, &log[1], collect, SERIAL("two"));
+	CHECK_EQ(leat_pipeline_start(p), 0);
+	/* Whoever sends is told, while others go on. */
+	while (leat_send(from, 1) == 0)
+		;
+	CHECK_EQ(leat_pipeline_wait(p), 0);
+	CHECK(has_all(&log[1], N, 1));
+	CHECK_EQ(leat_pipeline_destroy(p, ledger_init(&ledger)), 0);
+	check_at_rest(&ledger);
+	leat_chan_unref(from);
+}
+
+TEST_SIM(enough_before_all_have_begun, 100)
+{
+	struct range range[2] = { { 0, 1, N }, { 0, 1, N } };
+	struct log log = { .enough = 1 };
+	leat_pipeline *p = make(8);
+	leat_flow(int) a[2], b;
+	leat_ledger ledger;
+
+	leat_pipeline_source(p, &a[0], &range[0], count, .name = "zero");
+	leat_pipeline_source(p, &a[1], &range[1], count, .name = "one");
+	leat_pipeline_merge(p, a, 2, &b, .name = "merge", .end = LEAT_FAN_ALL);
+	leat_pipeline_sink_with(p, b, &log, collect, SERIAL("collect"));
+	CHECK_EQ(leat_pipeline_start(p), 0);
+	CHECK_EQ(leat_pipeline_wait(p), 0);
+	CHECK_EQ(leat_pipeline_destroy(p, ledger_init(&ledger)), 0);
+	check_at_rest(&ledger);
+}
+
 /* An error, and a stop from above, reach every stage. */
 static int bad_ninth(int *n, int *ret_n)
 {
