@@ -36,7 +36,6 @@ static int wait_and_push(struct leat_pool *pool, leat_channel *queue, const char
 			 int64_t deadline)
 {
 	struct leat__pool_worker *w = leat__pool_self(pool);
-
 	struct leat__pool_wait wait = { .chan = queue, .item = item, .deadline = deadline };
 
 	return w ? push_by_worker(pool, w, &wait) : leat_channel_send(queue, item, deadline);
