@@ -11,7 +11,7 @@
  * A queue also lasts when many tasks share one channel, or in a long chain of
  * channels, and then a second worker gains nothing: both wait for locks and for
  * each other's cache lines.  The thief finds that out by what sharing cost it from the
- * steal until it has run out of work (cost()).  Was that more than a quarter of
+ * steal until it has run out of work (cost()).  Was that more than a third of
  * the time, then its confirm_ns doubles, up to CONFIRM_MAX_NS, and meanwhile
  * the tasks gather where they were; was it less, confirm_ns is halved.
  */
@@ -70,7 +70,7 @@ void leat__steal_judge(struct leat__worker *w, int64_t now)
 {
 	if (w->stole_at == 0)
 		return;
-	if (cost(w) * 4 > now - w->stole_at) {
+	if (cost(w) * 3 > now - w->stole_at) {
 		if (w->confirm_ns < CONFIRM_MAX_NS)
 			w->confirm_ns *= 2;
 	} else if (w->confirm_ns > CONFIRM_NS) {
