@@ -166,14 +166,15 @@ static int wait_to_send(struct leat__stage_worker *w, leat_channel *to, const vo
 	return r;
 }
 
-static int send_metered(struct leat__stage_worker *w, leat_channel *to, const void *elem)
+static inline int send_metered(struct leat__stage_worker *w, leat_channel *to, const void *elem)
 {
 	int r = leat_channel_send(to, elem, INT64_MIN);
 
 	return r == -ETIMEDOUT || r == -ECANCELED ? wait_to_send(w, to, elem) : r;
 }
 
-static int hand_on(struct leat__stage_worker *w, struct leat_flow_raw *out, struct leat__env *env)
+static inline int hand_on(struct leat__stage_worker *w, struct leat_flow_raw *out,
+			  struct leat__env *env)
 {
 	bool timed = w->handed_on++ % LEAT__SAMPLE_ONE_IN == 0 || leat__is_slow(&w->meter) ||
 		     atomic_load_explicit(&out->slow, memory_order_relaxed);
