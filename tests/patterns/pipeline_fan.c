@@ -506,7 +506,7 @@ static void flat_is_told(const leat_retry_options *retry, enum leat_stage_mode m
 
 TEST_BOTH(a_flat_function_that_is_told_has_not_failed, 30)
 {
-	leat_retry_options *retry = LEAT_RETRY_OPTIONS(.attempts = 9, .backoff = LEAT_US);
+	const leat_retry_options *retry = LEAT_RETRY_OPTIONS(.attempts = 9, .backoff = LEAT_US);
 
 	flat_is_told(NULL, LEAT_STAGE_SERIAL, 1);
 	flat_is_told(NULL, LEAT_STAGE_PARALLEL, 2);
@@ -526,7 +526,7 @@ TEST_SIM(a_source_that_is_cut_before_it_begins, 100)
 {
 	leat_chan(int) from = leat_chan_make(int, 1);
 	struct range range = { 0, 1, N };
-	struct log log[2] = { { 0 } };
+	struct log log[2] = { 0 };
 	leat_pipeline *p = make(8);
 	leat_flow(int) a[2], b, c;
 	leat_ledger ledger;
