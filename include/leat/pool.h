@@ -153,7 +153,8 @@ typedef struct leat_pool_options {
  * overflow says.  A worker of the pool itself never waits for a place: it does other
  * jobs of the queue meanwhile, one in the other as deep as memory allows (else -ENOMEM).
  * leat_pool_try_submit: -EAGAIN when the queue is full.  leat_pool_submit_until: waits to the
- * deadline then.  leat_pool_submit_at: with a priority, 0 the most urgent.
+ * deadline then; a worker of the pool first ends the job that it does meanwhile.
+ * leat_pool_submit_at: with a priority, 0 the most urgent.
  * leat_pool_submit_n(pool, jobs, n): an array, as the option overflow says; how many were
  * accepted, or an error if none was.
  *

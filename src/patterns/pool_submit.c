@@ -16,6 +16,11 @@ static void check(const char *function, const struct leat_pool *pool, const void
 			    pool->nqueues - 1);
 }
 
+static bool is_late(const struct leat__pool_wait *wait)
+{
+	return wait->deadline != LEAT_FOREVER && leat_now() >= wait->deadline;
+}
+
 /* A full queue, and the caller is a worker of the pool: it makes room. */
 static int push_by_worker(struct leat_pool *pool, struct leat__pool_worker *w,
 			  const struct leat__pool_wait *wait)
@@ -26,7 +31,7 @@ static int push_by_worker(struct leat_pool *pool, struct leat__pool_worker *w,
 	while ((r = leat_channel_try_send(wait->chan, wait->item)) == -EAGAIN) {
 		if (leat__pool_depth(w) >= DEPTH_MAX)
 			return leat__pool_go_deeper(pool, w, wait);
-		if (!leat__pool_take_and_do(pool, w))
+		if (!leat__pool_take_and_do(pool, w) || is_late(wait))
 			return leat_channel_send(wait->chan, wait->item, wait->deadline);
 	}
 	return r;
@@ -228,6 +233,8 @@ static int recv_by_worker(struct leat_pool *pool, struct leat__pool_worker *w,
 			return leat_channel_recv(wait->chan, wait->elem, wait->deadline);
 		if (r != -EAGAIN)
 			break;
+		if (leat__pool_in_hand(w) == 0 && is_late(wait))
+			return leat_channel_recv(wait->chan, wait->elem, wait->deadline);
 	}
 	return r;
 }
