@@ -22,6 +22,8 @@ static int check_order(const leat_pool_options *o)
 	BAD(!submitted || o->window > 0, "window is 0; as submitted it must be > 0");
 	BAD(submitted || o->window == 0, "window is %zu, but order is not LEAT_POOL_AS_SUBMITTED",
 	    o->window);
+	BAD(o->window <= PTRDIFF_MAX / (o->result_size + 1) / 2,
+	    "window is %zu; that is more than memory", o->window);
 	BAD(!submitted || o->priorities <= 1, "priorities is %d, but order is LEAT_POOL_AS_SUBMITTED",
 	    o->priorities);
 	BAD((!submitted && !keyed) || o->overflow != LEAT_OVERFLOW_CALLER_RUNS,
@@ -346,8 +348,8 @@ static void set_limit(struct leat_pool *pool, int limit)
 	for (struct leat__pool_worker *w = pool->idle; w; w = w->next_idle)
 		leat__meter_enter(&w->meter, leat__pool_idle_state(pool));
 	leat_mutex_unlock(&pool->lock);
-	for (int i = 0; i < limit && leat__pool_has_jobs(pool); i++)
-		leat__pool_wake(pool);
+	if (leat__pool_has_jobs(pool))
+		leat__pool_wake(pool); /* who begins wakes the next: T2 */
 }
 
 void leat_pool_set_workers(leat_pool_raw *pool, int n)

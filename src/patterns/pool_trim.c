@@ -52,9 +52,11 @@ static struct leat__pool_worker *take_old(struct leat_pool *pool, int64_t since,
 
 static int trim(void *arg);
 
-/* Under the lock. */
-static void trim_at(struct leat_pool *pool, int64_t when)
+/* Under the lock: when what has idled since then goes. */
+static void trim_later(struct leat_pool *pool, int64_t since)
 {
+	int64_t when = since < LEAT_FOREVER - pool->o.idle ? since + pool->o.idle : LEAT_FOREVER;
+
 	pool->trims = leat_after(&pool->group, when, trim, pool) == 0;
 }
 
@@ -68,7 +70,7 @@ static int trim(void *arg)
 	old = take_old(pool, leat_now() - pool->o.idle, &oldest);
 	pool->trims = false;
 	if (oldest != LEAT_FOREVER)
-		trim_at(pool, oldest + pool->o.idle);
+		trim_later(pool, oldest);
 	leat_mutex_unlock(&pool->lock);
 	for (; old; old = next) {
 		next = old->next_idle;
@@ -81,5 +83,5 @@ void leat__pool_trim_later(struct leat_pool *pool, struct leat__pool_worker *w)
 {
 	w->idle_since = leat_now();
 	if (!pool->trims && w->index > 0)
-		trim_at(pool, w->idle_since + pool->o.idle);
+		trim_later(pool, w->idle_since);
 }

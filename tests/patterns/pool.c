@@ -563,6 +563,63 @@ TEST_SIM(urgent_jobs_first_while_one_waits, 20)
 	CHECK_EQ(leat_pool_destroy(asked, NULL), 0);
 }
 
+/* A job of 10 ms; but the first, which has 1 ms to submit to the queue, which others fill. */
+static int submit_in_time(int *job)
+{
+	int64_t begin = leat_now();
+	int r;
+
+	if (*job > 0)
+		return leat_sleep(10 * LEAT_MS);
+	r = leat_pool_submit_until(nested, 1, begin + LEAT_MS);
+	CHECK(r == 0 || r == -ETIMEDOUT);
+	CHECK(leat_now() - begin < 12 * LEAT_MS);
+	return 0;
+}
+
+/* The same, but it waits for what never comes. */
+static int recv_in_time(int *job, long *ret_result)
+{
+	int64_t begin = leat_now();
+	leat_chan(int) never;
+	int v;
+
+	*ret_result = *job;
+	if (*job > 0)
+		return leat_sleep(10 * LEAT_MS);
+	never = leat_chan_make(int, 0);
+	CHECK_EQ(leat_pool_recv(nested, never, &v, begin + LEAT_MS), -ETIMEDOUT);
+	CHECK(leat_now() - begin < 12 * LEAT_MS);
+	leat_chan_unref(never);
+	return 0;
+}
+
+/* A job that is begun meanwhile is done to its end, but no other after the deadline. */
+TEST_SIM(deadlines_in_its_own_pool, 10)
+{
+	leat_ledger l;
+
+	CHECK_EQ(leat_pool_make(&nested, submit_in_time, .workers = 1, .queue = 1, POOL()), 0);
+	for (int i = 0; i < 10; i++)
+		CHECK_EQ(leat_pool_submit(nested, i), 0);
+	CHECK_EQ(leat_pool_drain(nested, LEAT_FOREVER), 0);
+	CHECK_EQ(leat_pool_destroy(nested, ledger_init(&l)), 0);
+	check_at_rest(&l);
+	for (int order = LEAT_POOL_AS_COMPLETED; order <= LEAT_POOL_AS_SUBMITTED; order++) {
+		leat_chan(long) results = leat_chan_make(long, 20);
+
+		CHECK_EQ(leat_pool_make_to(&nested, results, recv_in_time, .workers = 1,
+					   .queue = 10, POOL(.order = order,
+					   .window = order == LEAT_POOL_AS_SUBMITTED ? 10 : 0)), 0);
+		for (int i = 0; i < 10; i++)
+			CHECK_EQ(leat_pool_submit(nested, i), 0);
+		CHECK_EQ(leat_pool_drain(nested, LEAT_FOREVER), 0);
+		CHECK_EQ(leat_pool_destroy(nested, ledger_init(&l)), 0);
+		check_at_rest(&l);
+		leat_chan_unref(results);
+	}
+}
+
 static leat_sem closed_now;
 
 /* The job 1 waits for 0, which is of a lower priority, when no more can be submitted. */
@@ -824,6 +881,41 @@ TEST_SIM(idle_workers_go, 20)
 	CHECK_EQ(finis, 7);
 	check_at_rest(&l);
 	CHECK_EQ(l.out, 40);
+}
+
+static int nap_and_count(int *job)
+{
+	(void)job;
+	atomic_fetch_add(&done, 1);
+	return leat_sleep(LEAT_MS);
+}
+
+LEAT_TASK(note_task)
+{
+	last_task = leat_task_id();
+}
+
+/* Idle for ever: none goes, and nothing looks whether one does. */
+TEST_SIM(idle_workers_that_never_go, 3)
+{
+	leat_pool(int) pool;
+	uint64_t before;
+
+	reset();
+	CHECK_EQ(leat_pool_make(&pool, nap_and_count, .workers = 4, .queue = 20,
+				POOL(.idle = LEAT_FOREVER)), 0);
+	for (int i = 0; i < 20; i++)
+		CHECK_EQ(leat_pool_submit(pool, i), 0);
+	CHECK_EQ(leat_sleep(LEAT_S), 0);
+	CHECK_EQ(done, 20);
+	CHECK_EQ(leat_go(note_task), 0);
+	test_settle();
+	before = last_task;
+	CHECK_EQ(leat_sleep(LEAT_S), 0);
+	CHECK_EQ(leat_go(note_task), 0);
+	test_settle();
+	CHECK(last_task <= before + 2);
+	CHECK_EQ(leat_pool_destroy(pool, NULL), 0);
 }
 
 /* What is not done at the deadline is cancelled, dropped and counted. */
@@ -1182,6 +1274,8 @@ TEST_WITH(bad_options, .log = log_line)
 		POOL(.drop_result = LEAT_POOL_DROP(int, count_drop)));
 	REFUSED_TO("order", .workers = 1, .queue = 1, POOL());
 	REFUSED_TO("window", .workers = 1, .queue = 1, POOL(.order = LEAT_POOL_AS_SUBMITTED));
+	REFUSED_TO("window", .workers = 1, .queue = 1,
+		   POOL(.order = LEAT_POOL_AS_SUBMITTED, .window = SIZE_MAX / sizeof(long)));
 	REFUSED_TO("prefetch", .workers = 1, .queue = 1,
 		   POOL(.order = LEAT_POOL_AS_SUBMITTED, .window = 1, .prefetch = 2));
 	REFUSED_TO("priorities", .workers = 1, .queue = 1,
