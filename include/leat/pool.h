@@ -40,7 +40,11 @@
 enum leat_overflow {
 	LEAT_OVERFLOW_BLOCK = 1,
 	LEAT_OVERFLOW_REJECT,	/* returns -EAGAIN */
-	LEAT_OVERFLOW_CALLER_RUNS, /* the caller does it; not with a state, a window or keys */
+	/*
+	 * The caller does it, on its own stack (a worker as deep as memory allows); while the pool
+	 * is paused it waits.  Not with a state, a window or keys.
+	 */
+	LEAT_OVERFLOW_CALLER_RUNS,
 	LEAT_OVERFLOW_DROP_OLDEST, /* the oldest of that priority goes to the drop function */
 	LEAT_OVERFLOW_DROP_NEWEST, /* this one does, and the submit returns 0 */
 };

@@ -180,6 +180,7 @@ static void check(const char *function, const struct leat_pool *pool)
 static bool is_quiet(struct leat_pool *pool)
 {
 	return atomic_load_explicit(&pool->running, memory_order_relaxed) == 0 &&
+	       pool->callers == 0 &&
 	       (leat__pool_error(pool) != 0 || !leat__pool_has_jobs(pool));
 }
 
@@ -221,6 +222,32 @@ static void closing_end(struct leat_pool *pool)
 {
 	leat_mutex_lock(&pool->lock);
 	pool->closing--;
+	leat_mutex_unlock(&pool->lock);
+	leat__pool_look_for_end(pool);
+	unref(pool);
+}
+
+int leat__pool_caller_begin(struct leat_pool *pool)
+{
+	int r = 0;
+
+	leat_mutex_lock(&pool->lock);
+	if (pool->closed) {
+		r = LEAT_ECLOSED;
+	} else if (atomic_load_explicit(&pool->limit, memory_order_relaxed) == 0) {
+		r = -EAGAIN;
+	} else {
+		atomic_fetch_add_explicit(&pool->refs, 1, memory_order_relaxed);
+		pool->callers++;
+	}
+	leat_mutex_unlock(&pool->lock);
+	return r;
+}
+
+void leat__pool_caller_end(struct leat_pool *pool)
+{
+	leat_mutex_lock(&pool->lock);
+	pool->callers--;
 	leat_mutex_unlock(&pool->lock);
 	leat__pool_look_for_end(pool);
 	unref(pool);

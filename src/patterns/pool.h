@@ -90,8 +90,9 @@ struct leat_pool {
 	int workers;		/* (L) the limit when it is not paused */
 	bool starting;		/* (L) one of the workers is */
 	bool closed;		/* (L) */
+	int callers;		/* (L) those that do a job themselves, and are no workers */
 	int closing;		/* (L) calls that close or stop it, and are not through with it */
-	_Atomic int refs;	/* on the memory alone: of the owner, and of those calls */
+	_Atomic int refs;	/* on the memory alone: of the owner, and of all those calls */
 	bool ended;		/* (L) closed, and everything is done; no worker begins any more */
 	bool trims;		/* (L) leat__pool_trim_later has been called, and it has not come */
 	atomic_bool open;	/* (L, a) a worker may begin */
@@ -174,16 +175,24 @@ static inline enum leat_stage_state leat__pool_idle_state(struct leat_pool *pool
 									      : LEAT_STAGE_STARVED;
 }
 
+/* pool.c */
+/* The caller, no worker, does a job: 0; LEAT_ECLOSED; -EAGAIN: it is paused, and none begins. */
+int leat__pool_caller_begin(struct leat_pool *pool);
+void leat__pool_caller_end(struct leat_pool *pool);
+
 /* pool_submit.c */
-/* What a worker's job waits for: to send item to chan, or (NULL) to receive from it into elem. */
+/*
+ * What a worker's job waits for: to send item to chan, or (NULL) to receive from it into elem; or,
+ * without a chan, that item is done.
+ */
 struct leat__pool_wait {
 	leat_channel *chan;
-	const char *item;
+	char *item;
 	void *elem;
 	int64_t deadline;
 };
 
-/* Does other jobs meanwhile.  As leat_channel_send, leat_channel_recv. */
+/* Does other jobs meanwhile.  As leat_channel_send, leat_channel_recv; 0. */
 int leat__pool_wait_for(struct leat_pool *pool, struct leat__pool_worker *w,
 			const struct leat__pool_wait *wait);
 

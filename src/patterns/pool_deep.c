@@ -1,10 +1,10 @@
 /*
  * Jobs that wait for jobs of their own pool, one in the other.
  *
- * Who would wait does a job meanwhile, on its own stack; that may do so, too.  When a stack has so
- * many of them, a task with a stack of its own goes on for the same worker, and who has started it
- * waits for its end: so there is one at a time that works for the worker, as before, and the depth
- * is bounded by memory alone.
+ * Who would wait does a job meanwhile, or its own if callers run, on its own stack; that may do so,
+ * too.  When a stack has so many of them, a task with a stack of its own goes on for the same
+ * worker, and who has started it waits for its end: so there is one at a time that works for the
+ * worker, as before, and the depth is bounded by memory alone.
  *
  * The record of the wait has two owners: who waits may go on while the other is still about to
  * return from telling it.

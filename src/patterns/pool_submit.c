@@ -37,8 +37,7 @@ static int push_by_worker(struct leat_pool *pool, struct leat__pool_worker *w,
 	return r;
 }
 
-static int wait_and_push(struct leat_pool *pool, leat_channel *queue, const char *item,
-			 int64_t deadline)
+static int wait_and_push(struct leat_pool *pool, leat_channel *queue, char *item, int64_t deadline)
 {
 	struct leat__pool_worker *w = leat__pool_self(pool);
 	struct leat__pool_wait wait = { .chan = queue, .item = item, .deadline = deadline };
@@ -72,15 +71,33 @@ int leat_pool_push_until(leat_pool_raw *pool, const void *job, int priority, int
 	return r;
 }
 
-/* LEAT_OVERFLOW_CALLER_RUNS.  work owns the copy in the item. */
-static int run_here(struct leat_pool *pool, char *item)
+/* work owns the copy in the item. */
+static void run_by(struct leat_pool *pool, struct leat__pool_worker *w, char *item)
 {
-	struct leat__pool_worker *w = leat__pool_self(pool);
 	struct leat__counts *counts = w ? &w->counts : &pool->caller;
 
 	atomic_fetch_add(&pool->direct, 1);
 	leat__tally(counts, &counts->held, 1);
 	leat__pool_do(pool, w, item, 0);
+}
+
+/* LEAT_OVERFLOW_CALLER_RUNS. */
+static int run_here(struct leat_pool *pool, leat_channel *queue, char *item)
+{
+	struct leat__pool_worker *w = leat__pool_self(pool);
+	struct leat__pool_wait wait = { .item = item };
+	int r;
+
+	if (w && leat__pool_depth(w) >= DEPTH_MAX)
+		return leat__pool_go_deeper(pool, w, &wait);
+	r = w ? 0 : leat__pool_caller_begin(pool);
+	if (r == -EAGAIN)
+		return leat_channel_send(queue, item, LEAT_FOREVER);
+	if (r < 0)
+		return r;
+	run_by(pool, w, item);
+	if (!w)
+		leat__pool_caller_end(pool);
 	return 0;
 }
 
@@ -118,7 +135,7 @@ static __attribute__((noinline)) int push_to_full(struct leat_pool *pool, leat_c
 	case LEAT_OVERFLOW_REJECT:
 		return -EAGAIN;
 	case LEAT_OVERFLOW_CALLER_RUNS:
-		return run_here(pool, item);
+		return run_here(pool, queue, item);
 	case LEAT_OVERFLOW_DROP_OLDEST:
 		return drop_oldest(pool, queue, item);
 	case LEAT_OVERFLOW_DROP_NEWEST:
@@ -242,7 +259,10 @@ static int recv_by_worker(struct leat_pool *pool, struct leat__pool_worker *w,
 int leat__pool_wait_for(struct leat_pool *pool, struct leat__pool_worker *w,
 			const struct leat__pool_wait *wait)
 {
-	return wait->item ? push_by_worker(pool, w, wait) : recv_by_worker(pool, w, wait);
+	if (wait->chan)
+		return wait->item ? push_by_worker(pool, w, wait) : recv_by_worker(pool, w, wait);
+	run_by(pool, w, wait->item);
+	return 0;
 }
 
 int leat_pool_wait_recv(leat_pool_raw *pool, leat_channel *chan, void *elem, int64_t deadline)

@@ -187,6 +187,66 @@ TEST_SIM(overflow_caller_runs, 20)
 	CHECK_EQ(l.out, 4);
 }
 
+/* 0 and 1 are quick; the next waits at the gate. */
+static int third_waits(int *job, long *ret_result)
+{
+	*ret_result = *job;
+	return *job < 2 ? leat_sleep(LEAT_MS) : leat_sem_acquire(&gate, 1);
+}
+
+/* What a caller does is waited for as what workers do. */
+TEST_SIM(drain_while_a_caller_runs, 20)
+{
+	leat_chan(long) results = leat_chan_make(long, 4);
+	leat_pool(int) pool;
+	leat_ledger l;
+	long sum = 0;
+	int r = 1;
+
+	leat_sem_init(&gate, 1, 0);
+	CHECK_EQ(leat_sem_acquire(&gate, 1), 0);
+	CHECK_EQ(leat_pool_make_to(&pool, results, third_waits, .workers = 1, .queue = 1,
+				   .overflow = LEAT_OVERFLOW_CALLER_RUNS,
+				   .on_error = LEAT_ERROR_STOP,
+				   .order = LEAT_POOL_AS_COMPLETED), 0);
+	CHECK_EQ(leat_pool_submit(pool, 0), 0);
+	CHECK_EQ(leat_sleep(100 * LEAT_US), 0);
+	CHECK_EQ(leat_pool_submit(pool, 1), 0);
+	CHECK_EQ(leat_go(submit_one, pool, 2, &r), 0);
+	CHECK_EQ(leat_sleep(100 * LEAT_US), 0);
+	CHECK_EQ(leat_pool_drain(pool, leat_in(LEAT_S)), -ETIMEDOUT);
+	CHECK_EQ(r, 1);
+	leat_sem_release(&gate, 1);
+	leat_range(result, results)
+		sum += result;
+	CHECK_EQ(sum, 0 + 1 + 2);
+	test_settle();
+	CHECK_EQ(r, 0);
+	CHECK_EQ(leat_pool_drain(pool, LEAT_FOREVER), 0);
+	CHECK_EQ(leat_pool_destroy(pool, ledger_init(&l)), 0);
+	check_at_rest(&l);
+	CHECK_EQ(l.out, 3);
+	leat_chan_unref(results);
+}
+
+/* Nobody begins a job while the pool is paused. */
+TEST_SIM(callers_do_not_run_while_paused, 20)
+{
+	leat_pool(int) pool;
+	leat_ledger l;
+	int r = 1;
+
+	make_full(&pool, LEAT_OVERFLOW_CALLER_RUNS);
+	CHECK_EQ(leat_pool_pause(pool, INT64_MIN), -ETIMEDOUT);
+	CHECK_EQ(leat_go(submit_one, pool, 3, &r), 0);
+	test_settle();
+	CHECK_EQ(done, 0);
+	CHECK_EQ(r, 1);
+	leat_pool_resume(pool);
+	finish(pool, &l);
+	CHECK_EQ(l.in, 3 + (r == 0));
+}
+
 TEST_SIM(overflow_drop_oldest, 20)
 {
 	leat_pool(int) pool;
@@ -482,6 +542,43 @@ TEST_BOTH(nested_submit, 50)
 	submit_nested(2, 7);
 }
 
+static int submit_two_in_a_row(int *job)
+{
+	int r = 0;
+
+	atomic_fetch_add(&done, 1);
+	if (*job > 0)
+		r = leat_pool_submit(nested, 0);
+	if (*job > 0 && r == 0)
+		r = leat_pool_submit(nested, *job - 1);
+	return r;
+}
+
+/* Of two that it submits, one waits in the queue, and the other is done by the worker at once. */
+static void run_nested_jobs(int depth)
+{
+	leat_ledger l;
+
+	reset();
+	CHECK_EQ(leat_pool_make(&nested, submit_two_in_a_row, .workers = 1, .queue = 1,
+				.overflow = LEAT_OVERFLOW_CALLER_RUNS,
+				.on_error = LEAT_ERROR_STOP), 0);
+	CHECK_EQ(leat_pool_submit(nested, depth), 0);
+	while (done < 2 * depth + 1)
+		CHECK_EQ(leat_sleep(LEAT_MS), 0);
+	CHECK_EQ(leat_pool_drain(nested, LEAT_FOREVER), 0);
+	CHECK_EQ(leat_pool_destroy(nested, ledger_init(&l)), 0);
+	check_at_rest(&l);
+	CHECK_EQ(l.out, 2 * (uint64_t)depth + 1);
+}
+
+TEST_BOTH(callers_run_nested_jobs, 20)
+{
+	run_nested_jobs(7);
+	run_nested_jobs(9);
+	run_nested_jobs(300);
+}
+
 struct ask {
 	int n;
 	leat_sender(int) reply;
@@ -605,12 +702,12 @@ TEST_SIM(deadlines_in_its_own_pool, 10)
 	CHECK_EQ(leat_pool_drain(nested, LEAT_FOREVER), 0);
 	CHECK_EQ(leat_pool_destroy(nested, ledger_init(&l)), 0);
 	check_at_rest(&l);
-	for (int order = LEAT_POOL_AS_COMPLETED; order <= LEAT_POOL_AS_SUBMITTED; order++) {
+	for (int how = LEAT_POOL_AS_COMPLETED; how <= LEAT_POOL_AS_SUBMITTED; how++) {
 		leat_chan(long) results = leat_chan_make(long, 20);
 
 		CHECK_EQ(leat_pool_make_to(&nested, results, recv_in_time, .workers = 1,
-					   .queue = 10, POOL(.order = order,
-					   .window = order == LEAT_POOL_AS_SUBMITTED ? 10 : 0)), 0);
+					   .queue = 10, POOL(.order = how,
+					   .window = how == LEAT_POOL_AS_SUBMITTED ? 10 : 0)), 0);
 		for (int i = 0; i < 10; i++)
 			CHECK_EQ(leat_pool_submit(nested, i), 0);
 		CHECK_EQ(leat_pool_drain(nested, LEAT_FOREVER), 0);
