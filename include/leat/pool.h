@@ -84,7 +84,11 @@ typedef struct leat_pool_options {
 	enum leat_overflow overflow; /* must be given */
 	enum leat_on_error on_error; /* must be given */
 	enum leat_pool_order order; /* must be given if there are results or a key */
-	size_t window;		/* as submitted: results that may wait for an earlier one; > 0 */
+	/*
+	 * As submitted: results that may wait for an earlier one; > 0.  Those of jobs that a worker
+	 * does while a job of its own waits may be more; without memory for them the pool stops.
+	 */
+	size_t window;
 	uint64_t (*key)(const void *job); /* per key */
 	int priorities;		/* 1 to LEAT_POOL_PRIORITIES; 0: one; not as submitted */
 	int prefetch;		/* jobs that a worker takes at once, at most; 0: one; see below */

@@ -5,7 +5,8 @@
  * are taken from the queue.  Who has done one puts its result into the slot, and goes on.
  * Whoever finds that the next slot in order is full hands on from there, one task at a time; the
  * others only fill slots.  A worker waits if its job's number is beyond the window: the
- * job that the window begins with is in some worker's hands by then, or in this one's before.
+ * job that the window begins with is in some worker's hands by then.  In this one's, if it does the
+ * job while one of its own waits for another; so it does not wait then, and gets more slots.
  */
 #include "patterns/pool.h"
 
@@ -18,7 +19,7 @@ enum state { EMPTY, RESULT, NOTHING };
 struct leat__pool_window {
 	leat_mutex lock;
 	leat_cond room;		/* next has gone on, or the pool was stopped */
-	size_t size;		/* (c) slots */
+	size_t size;		/* (L) slots; as many as the option window says, or more */
 	size_t result_size;	/* (c) */
 	uint64_t next;		/* (L) the number of the next in order */
 	bool handing_on;	/* (L) a task does */
@@ -27,32 +28,54 @@ struct leat__pool_window {
 	struct leat__counts counts; /* shared */
 };
 
-static size_t bytes_of(size_t size, size_t result_size)
+static size_t bytes_of(const struct leat__pool_window *w, size_t size)
 {
-	return sizeof(struct leat__pool_window) + size * (result_size + 1);
+	return size * (w->result_size + 1);
+}
+
+/* Under the lock: size slots, more than there are. */
+static bool add_slots(struct leat__pool_window *w, size_t size)
+{
+	char *results = leat_alloc(bytes_of(w, size));
+	uint8_t *state;
+
+	if (!results)
+		return false;
+	state = (uint8_t *)results + size * w->result_size;
+	memset(state, EMPTY, size);
+	for (uint64_t seq = w->next; seq - w->next < w->size; seq++) {
+		state[seq % size] = w->state[seq % w->size];
+		memcpy(results + seq % size * w->result_size,
+		       w->results + seq % w->size * w->result_size, w->result_size);
+	}
+	leat_free(w->results, bytes_of(w, w->size));
+	w->size = size;
+	w->results = results;
+	w->state = state;
+	return true;
 }
 
 int leat__pool_window_create(struct leat_pool *pool)
 {
-	size_t size = pool->o.window, bytes = bytes_of(size, pool->o.result_size);
-	struct leat__pool_window *w = leat_alloc(bytes);
+	struct leat__pool_window *w = leat_alloc(sizeof(*w));
 
 	if (!w)
 		return -ENOMEM;
-	memset(w, 0, bytes);
+	memset(w, 0, sizeof(*w));
 	w->counts.shared = true;
-	w->size = size;
 	w->result_size = pool->o.result_size;
-	w->results = (char *)(w + 1);
-	w->state = (uint8_t *)w->results + size * w->result_size;
 	pool->window = w;
-	return 0;
+	return add_slots(w, pool->o.window) ? 0 : -ENOMEM;
 }
 
 void leat__pool_window_free(struct leat_pool *pool)
 {
-	if (pool->window)
-		leat_free(pool->window, bytes_of(pool->window->size, pool->window->result_size));
+	struct leat__pool_window *w = pool->window;
+
+	if (w) {
+		leat_free(w->results, bytes_of(w, w->size));
+		leat_free(w, sizeof(*w));
+	}
 	pool->window = NULL;
 }
 
@@ -80,20 +103,50 @@ static void hand_on(struct leat_pool *pool, struct leat__pool_worker *worker,
 	w->handing_on = false;
 }
 
+/* Under the lock: until job seq has a slot, or the pool is stopped. */
+static void wait_for_room(struct leat_pool *pool, struct leat__pool_worker *worker, uint64_t seq)
+{
+	struct leat__pool_window *w = pool->window;
+	size_t size = pool->o.window;
+
+	if (seq - w->next < size)
+		return;
+	leat__meter_enter(&worker->meter, LEAT_STAGE_BLOCKED);
+	while (seq - w->next >= size && leat__pool_error(pool) == 0)
+		if (leat_cond_wait(&w->room, &w->lock) < 0)
+			break;
+	leat__pool_busy(worker);
+}
+
+/* The same at once. */
+static void make_room(struct leat_pool *pool, uint64_t seq)
+{
+	struct leat__pool_window *w = pool->window;
+	size_t size = w->size;
+
+	while (seq - w->next >= size)
+		size *= 2;
+	if (size == w->size || add_slots(w, size))
+		return;
+	leat_mutex_unlock(&w->lock);
+	leat_pool_stop(pool, -ENOMEM);
+	leat_mutex_lock(&w->lock);
+}
+
 void leat__pool_window_put(struct leat_pool *pool, struct leat__pool_worker *worker,
 			   struct leat__counts *counts, uint64_t seq, const void *result)
 {
 	struct leat__pool_window *w = pool->window;
-	size_t i = seq % w->size;
+	/* Of a job that has failed it is not held any more. */
+	bool waits_below = atomic_load_explicit(&counts->held, memory_order_relaxed) > !!result;
+	size_t i;
 
 	leat_mutex_lock(&w->lock);
-	if (worker && seq - w->next >= w->size)
-		leat__meter_enter(&worker->meter, LEAT_STAGE_BLOCKED);
-	while (seq - w->next >= w->size && leat__pool_error(pool) == 0)
-		if (leat_cond_wait(&w->room, &w->lock) < 0)
-			break;
-	if (worker)
-		leat__pool_busy(worker);
+	if (waits_below)
+		make_room(pool, seq);
+	else
+		wait_for_room(pool, worker, seq);
+	i = seq % w->size;
 	if (seq - w->next >= w->size) { /* stopped */
 		leat_mutex_unlock(&w->lock);
 		if (!result)

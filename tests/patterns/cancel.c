@@ -270,11 +270,40 @@ static int deep_scenario(struct fixture *f)
 	return r;
 }
 
+static int answer_in_order(struct ask *ask, int *ret_n)
+{
+	*ret_n = ask->box.n;
+	return answer(ask);
+}
+
+/* The results of all wait for that of the first, in more slots than the window has. */
+static int deep_in_order_scenario(struct fixture *f)
+{
+	leat_chan(int) results = leat_chan_make(int, 20);
+	int r = -ENOMEM;
+
+	begin(f);
+	if (results)
+		r = leat_pool_make_to(&asked, results, answer_in_order, .workers = 1, .queue = 1,
+				      .overflow = LEAT_OVERFLOW_BLOCK, .on_error = LEAT_ERROR_STOP,
+				      .order = LEAT_POOL_AS_SUBMITTED, .window = 2,
+				      .drop = LEAT_POOL_DROP(struct ask, drop_ask),
+				      .failed = LEAT_POOL_FAILED(struct ask, ask_failed));
+	if (r == 0) {
+		r = ask_for(9);
+		leat_pool_destroy(asked, ledger_init(&f->ledger));
+		f->has_ledger = true;
+	}
+	leat_chan_unref(results);
+	return r;
+}
+
 TEST_PLAIN(jobs_deep_in_jobs)
 {
 	struct fixture f = { 0 };
 
 	everywhere(deep_scenario, &f);
+	everywhere(deep_in_order_scenario, &f);
 }
 
 /* Pipelines: each kind and mode. */

@@ -755,6 +755,61 @@ TEST_SIM(wait_for_own_closed_pool, 20)
 	leat_chan_unref(reply);
 }
 
+/*
+ * In order, and with a window that is smaller than what a worker does while a job of its own waits,
+ * by a submit or by a receive, for the last.  Each fourth of the others fails.
+ */
+enum { MANY = 40 };
+
+static leat_pool(int) in_order;
+static leat_chan(int) last_is_done;
+
+static int submit_the_rest(int *job, long *ret_result)
+{
+	int r = 0, v;
+
+	*ret_result = *job;
+	for (int i = 1; i <= MANY && *job == 0 && r == 0; i++)
+		r = leat_pool_submit(in_order, i);
+	if (*job == 0 && r == 0)
+		r = leat_pool_recv(in_order, last_is_done, &v, LEAT_FOREVER);
+	if (*job == MANY)
+		r = leat_send(last_is_done, 1);
+	return *job % 4 == 3 ? -EIO : r;
+}
+
+static void wait_in_order(int workers, size_t queue, size_t window)
+{
+	leat_chan(long) results = leat_chan_make(long, 1);
+	leat_ledger l;
+	int n = 0;
+
+	last_is_done = leat_oneshot(int);
+	CHECK_EQ(leat_pool_make_to(&in_order, results, submit_the_rest, .workers = workers,
+				   .queue = queue, .overflow = LEAT_OVERFLOW_BLOCK,
+				   .on_error = LEAT_ERROR_COUNT, .order = LEAT_POOL_AS_SUBMITTED,
+				   .window = window), 0);
+	CHECK_EQ(leat_pool_submit(in_order, 0), 0);
+	for (long r; n <= MANY; n++) {
+		n += n % 4 == 3;
+		CHECK_EQ(leat_recv(results, &r), 0);
+		CHECK_EQ(r, n);
+	}
+	CHECK_EQ(leat_pool_drain(in_order, LEAT_FOREVER), 0);
+	CHECK_EQ(leat_pool_destroy(in_order, ledger_init(&l)), 0);
+	check_at_rest(&l);
+	CHECK_EQ(l.failed, MANY / 4);
+	leat_chan_unref(results);
+	leat_chan_unref(last_is_done);
+}
+
+TEST_BOTH(wait_for_own_pool_in_order, 50)
+{
+	wait_in_order(1, 1, 1);
+	wait_in_order(1, MANY, 3);
+	wait_in_order(2, 2, 2);
+}
+
 /* Stopped when it is so deep: each job that waits is told. */
 static int wait_deeply(int *job)
 {
