@@ -52,6 +52,7 @@
 #define leat__cas(p, expected, v) LEAT__CHECK_CAS(p, expected, v)
 #define leat__fence_full() leat__check_fence_full(LEAT__CHECK_AT)
 #define leat__fence_light() leat__check_fence_light(LEAT__CHECK_AT)
+#define leat__fence_compiler() leat__check_fence_light(LEAT__CHECK_AT)
 #define leat__cpu_pause() leat__check_pause(LEAT__CHECK_AT)
 #else
 #define leat__check_drain() ((void)0)
@@ -89,11 +90,17 @@ extern bool leat__asymmetric;
 void leat__fence_heavy(void);
 
 #ifndef LEAT_CHECKING
+/* The light one, for who knows that the heavy one is there. */
+static inline void leat__fence_compiler(void)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
 static inline void leat__fence_light(void)
 {
 	if (leat__unlikely(!leat__asymmetric))
 		leat__fence_full();
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	leat__fence_compiler();
 }
 
 static inline void leat__cpu_pause(void)

@@ -12,14 +12,15 @@
  *
  *   enter, biased	B1 bias is my slot
  *			B2 slot.inside = lock
- *			B3 light fence
+ *			B3 light fence; there is a heavy one, or B8 had given no bias
  *			B4 bias is still my slot: I hold the lock
  *			   else slot.inside = NULL and enter by the word
  *   leave, biased	B5 slot.inside = NULL, release
  *   enter, by the word	B6 take word by CAS
  *			B7 there is a bias: clear it, heavy fence, wait until the
  *			   slot that had it is not inside this lock
- *			B8 none, and I was the last `limit` times: bias = my slot
+ *			B8 none, and I was the last `limit` times, and leat__asymmetric:
+ *			   bias = my slot
  *   leave, by the word	B9 word = 0, release
  *
  * Mutual exclusion: by the heavy fence of B7 either the biased worker sees at B4
@@ -69,7 +70,7 @@ static inline bool leat__bias_enter(struct leat__bias_lock *lock, struct leat__b
 	if (leat__unlikely(leat__load_relaxed(&lock->bias) != me))		/* B1 */
 		return false;
 	leat__store_relaxed(&me->inside, lock);				/* B2 */
-	leat__fence_light();							/* B3 */
+	leat__fence_compiler();							/* B3 */
 	if (leat__likely(leat__load_relaxed(&lock->bias) == me) ||
 	    LEAT__MUTANT(BIAS_NO_RECHECK)) {					/* B4 */
 		leat__rank_push(&lock->word, rank);

@@ -374,8 +374,8 @@ static inline int leat__nworkers(const struct leat__runtime *rt)
 	return leat__load_acquire(&rt->nworkers);
 }
 
-/* One runtime a process at a time. */
-extern struct leat__runtime *leat__rt;
+/* One runtime a process at a time.  Hidden: read without a look into the table of addresses. */
+extern struct leat__runtime *leat__rt __attribute__((visibility("hidden")));
 
 /*
  * True in the child of a fork(2) that came while a runtime ran: its workers are

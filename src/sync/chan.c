@@ -396,13 +396,13 @@ static int block_recv_numbered(leat_channel *c, struct leat__worker *w, void *el
 
 /*
  * H0.  The common case: a worker to which the lock is biased, not cancelled, with budget left.
- * With the lock then; NULL: none of it, and nothing has been done.
+ * (After a fork there is none.)  With the lock then; NULL: none of it, and nothing has been done.
  */
 static inline __attribute__((always_inline)) struct leat__worker *begin_quickly(leat_channel *c)
 {
 	struct leat__worker *w = leat__self();
 
-	if (leat__unlikely(leat__is_forked || !c || !w || w->budget <= 1 || !w->slot ||
+	if (leat__unlikely(!c || !w || w->budget <= 1 ||
 			   !leat__scope_is_surely_ok(w->cur->scope)) ||
 	    !leat__bias_enter(&c->lock, w->slot, LEAT__RANK_OBJECT))
 		return NULL;
