@@ -63,18 +63,20 @@ static inline __attribute__((always_inline)) void copy_words(void *to, const voi
 	}
 }
 
-/* The commonest sizes; false: another. */
+/* The commonest sizes, a pointer and two words before the others; false: another. */
 static inline bool copy_quickly(void *to, const void *from, size_t n)
 {
+	if (leat__likely(n == 8)) {
+		copy_words(to, from, 1);
+		return true;
+	}
+	if (leat__likely(n == 16)) {
+		copy_words(to, from, 2);
+		return true;
+	}
 	switch (n) {
 	case 4:
 		__builtin_memcpy(to, from, 4);
-		return true;
-	case 8:
-		copy_words(to, from, 1);
-		return true;
-	case 16:
-		copy_words(to, from, 2);
 		return true;
 	case 24:
 		copy_words(to, from, 3);
