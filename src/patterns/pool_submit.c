@@ -11,7 +11,7 @@ static void check(const char *function, const struct leat_pool *pool, const void
 		leat_misuse(function, pool, "the pool is NULL; make it with leat_pool_make");
 	if (!job)
 		leat_misuse(function, pool, "the job is NULL");
-	if (priority < 0 || priority >= pool->nqueues)
+	if ((unsigned)priority >= (unsigned)pool->nqueues)
 		leat_misuse(function, pool, "priority %d; the pool has 0 to %d", priority,
 			    pool->nqueues - 1);
 }
@@ -45,14 +45,6 @@ static int wait_and_push(struct leat_pool *pool, leat_channel *queue, char *item
 	return w ? push_by_worker(pool, w, &wait) : leat_channel_send(queue, item, deadline);
 }
 
-/* S1 without waiting.  No try: this one looks for a cancel, and yields now and then. */
-static int push_now(leat_channel *queue, const char *item)
-{
-	int r = leat_channel_send(queue, item, INT64_MIN);
-
-	return r == -ETIMEDOUT ? -EAGAIN : r;
-}
-
 int leat_pool_push_until(leat_pool_raw *pool, const void *job, int priority, int64_t deadline)
 {
 	char item[LEAT__POOL_ITEM_MAX] __attribute__((aligned(16)));
@@ -64,7 +56,7 @@ int leat_pool_push_until(leat_pool_raw *pool, const void *job, int priority, int
 	leat__pool_wrap(pool, item, job, false);
 	if (deadline == INT64_MIN)
 		r = leat_channel_try_send(queue, item);
-	else if ((r = push_now(queue, item)) == -EAGAIN)
+	else if ((r = leat_channel_send(queue, item, INT64_MIN)) == -ETIMEDOUT)
 		r = wait_and_push(pool, queue, item, deadline);
 	if (r == 0)
 		leat__pool_wake(pool);
@@ -126,9 +118,12 @@ static int drop_oldest(struct leat_pool *pool, leat_channel *queue, const char *
 	return r;
 }
 
-static __attribute__((noinline)) int push_to_full(struct leat_pool *pool, leat_channel *queue,
-						  char *item)
+/* refused: what a send that does not wait has returned. */
+static __attribute__((noinline)) int push_refused(struct leat_pool *pool, leat_channel *queue,
+						  char *item, int refused)
 {
+	if (refused != -EAGAIN && refused != -ETIMEDOUT)
+		return refused;
 	switch (pool->o.overflow) {
 	case LEAT_OVERFLOW_BLOCK:
 		return wait_and_push(pool, queue, item, LEAT_FOREVER);
@@ -153,10 +148,12 @@ int leat_pool_push(leat_pool_raw *pool, const void *job, int priority)
 	check(__func__, pool, job, priority);
 	queue = pool->queue[priority];
 	leat__pool_wrap(pool, item, job, false);
-	r = pool->o.overflow == LEAT_OVERFLOW_BLOCK ? push_now(queue, item)
-						    : leat_channel_try_send(queue, item);
-	if (r == -EAGAIN)
-		r = push_to_full(pool, queue, item);
+	/* S1.  No try where it may wait: this one looks for a cancel, and yields now and then. */
+	r = pool->o.overflow == LEAT_OVERFLOW_BLOCK
+		    ? leat_channel_send(queue, item, INT64_MIN)
+		    : leat_channel_try_send(queue, item);
+	if (r != 0)
+		r = push_refused(pool, queue, item, r);
 	if (r == 0)
 		leat__pool_wake(pool);
 	return r;
