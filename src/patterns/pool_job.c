@@ -18,20 +18,25 @@ uint64_t leat__pool_stamp_now(struct leat_pool *pool)
 	return (uint64_t)leat_now() * LEAT__STAMP_UNIT + (uint32_t)__builtin_ctz(skip + 1);
 }
 
-/* From the first n queues. */
-static inline bool take_from(struct leat_pool *pool, int n, char *item)
+/* No try: this one looks for a cancel, and yields now and then. */
+static inline bool take_now(leat_channel *queue, char *item)
 {
-	/* No try: this one looks for a cancel, and yields now and then. */
+	return leat_channel_recv(queue, item, INT64_MIN) == 0;
+}
+
+/* From the first n queues. */
+static __attribute__((noinline)) bool take_from(struct leat_pool *pool, int n, char *item)
+{
 	for (int i = 0; i < n; i++)
-		if ((pool->nqueues == 1 || leat_channel_len(pool->queue[i]) > 0) &&
-		    leat_channel_recv(pool->queue[i], item, INT64_MIN) == 0)
+		if (leat_channel_len(pool->queue[i]) > 0 && take_now(pool->queue[i], item))
 			return true;
 	return false;
 }
 
 static inline bool take(struct leat_pool *pool, char *item)
 {
-	return take_from(pool, pool->nqueues, item);
+	return pool->nqueues == 1 ? take_now(pool->queue[0], item)
+				  : take_from(pool, pool->nqueues, item);
 }
 
 enum taken {
@@ -440,15 +445,15 @@ static __attribute__((noinline)) void do_each(struct leat_pool *pool, struct lea
 {
 	char job[LEAT__POOL_ITEM_MAX] __attribute__((aligned(16)));
 	struct leat__counts *counts = &w->counts;
-	bool is_out = false;
+	_Atomic uint64_t *which = &counts->held;
 
 	while (leat__pool_may_go_on(pool) && take(pool, job)) {
-		leat__tally_own(is_out ? &counts->out : &counts->held, 1);
+		leat__tally_own(which, 1);
 		if (w->starting)
 			leat__pool_started(w);
-		is_out = do_one(pool, w, job, 0, false);
+		which = do_one(pool, w, job, 0, false) ? &counts->out : &counts->held;
 	}
-	if (is_out)
+	if (which == &counts->out)
 		leat__tally_end(counts, &counts->out);
 }
 
