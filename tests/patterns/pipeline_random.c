@@ -141,6 +141,12 @@ static int map_box(struct stage *st, struct box *in, struct box *out)
 	return r;
 }
 
+/* In the place of one that comes too late: no item, and out of order. */
+static void gap(struct box *box)
+{
+	*box = (struct box){ 0 };
+}
+
 /* 0 to 2 of each. */
 static int multiply(struct stage *st, struct box *in, leat_emitter(struct box) out)
 {
@@ -149,13 +155,15 @@ static int multiply(struct stage *st, struct box *in, leat_emitter(struct box) o
 
 	if (r < 0)
 		return r;
-	for (int i = 0; i < in->n % 3; i++) {
+	for (int i = 0; i < in->n % 3 && r >= 0; i++) {
 		fill(&box, in->n, 2 * in->part + i);
-		if (leat_emit(out, box) < 0) {
+		r = leat_emit(out, box);
+		if (r < 0)
 			drop_box(&box);
-			break;
-		}
 	}
+	/* Nobody wants any more, which it may say or not. */
+	if (r < 0 && leat_random(2))
+		return r;
 	drop_box(in);
 	return 0;
 }
@@ -240,6 +248,13 @@ static enum leat_on_error random_on_error(void)
 	return leat_random(2) ? LEAT_ERROR_STOP : LEAT_ERROR_COUNT;
 }
 
+static leat_retry_options retry = { .size = sizeof(retry), .attempts = 2, .backoff = LEAT_US };
+
+static const leat_retry_options *random_retry(void)
+{
+	return leat_random(2) ? &retry : NULL;
+}
+
 static size_t random_buffer(void)
 {
 	return leat_random(2) ? 0 : (size_t)leat_random(8);
@@ -281,14 +296,17 @@ static void add_map(leat_pipeline *p, struct shape *s, struct open_flow *f)
 	struct stage *st = new_stage(s);
 	leat_flow(struct box) in = f->flow;
 	uint64_t fails = leat_random(3); /* nowhere, to a function, on as a letter */
+	bool has_gaps = mode == LEAT_STAGE_ORDERED && one_in(3);
 
 	st->workers = mode == LEAT_STAGE_SERIAL ? 1 : 1 + (int)leat_random(4);
-	f->in_order &= mode == LEAT_STAGE_SERIAL || mode == LEAT_STAGE_ORDERED;
-	f->key_order &= mode != LEAT_STAGE_PARALLEL;
+	f->in_order &= !has_gaps && (mode == LEAT_STAGE_SERIAL || mode == LEAT_STAGE_ORDERED);
+	f->key_order &= !has_gaps && mode != LEAT_STAGE_PARALLEL;
 	leat_pipeline_map_with(
 		p, in, &f->flow, st, map_box, .name = "map", .mode = mode, .workers = st->workers,
-		.buffer = random_buffer(), .on_error = on_error,
+		.buffer = random_buffer(), .on_error = on_error, .retry = random_retry(),
 		.window = mode == LEAT_STAGE_ORDERED ? 1 + (size_t)leat_random(6) : 0,
+		.gap_after = has_gaps ? 1 + (int64_t)leat_random(20 * LEAT_US) : 0,
+		.gap = has_gaps ? LEAT_STAGE_GAP(struct box, gap) : NULL,
 		.key = mode == LEAT_STAGE_KEYED ? LEAT_STAGE_KEY(struct box, key_of) : NULL,
 		.failed = fails == 1 ? LEAT_STAGE_FAILED(struct box, box_failed) : NULL, DROP);
 	if (fails == 2 && on_error == LEAT_ERROR_COUNT && s->nopen < OPEN)
@@ -312,18 +330,24 @@ static void add_reduce(leat_pipeline *p, struct shape *s, struct open_flow *f)
 static void add_flat(leat_pipeline *p, struct shape *s, struct open_flow *f)
 {
 	enum leat_stage_mode mode = (enum leat_stage_mode)(1 + leat_random(3));
+	enum leat_on_error on_error = random_on_error();
 	bool ordered = mode == LEAT_STAGE_ORDERED;
 	struct stage *st = new_stage(s);
 	leat_flow(struct box) in = f->flow;
+	uint64_t fails = leat_random(3);
 
 	st->workers = mode == LEAT_STAGE_SERIAL ? 1 : 1 + (int)leat_random(4);
 	f->in_order &= mode == LEAT_STAGE_SERIAL || ordered;
 	f->key_order &= mode == LEAT_STAGE_SERIAL || ordered;
 	leat_pipeline_flat_with(p, in, &f->flow, st, multiply, .name = "flat", .mode = mode,
 				.workers = st->workers, .buffer = random_buffer(),
-				.on_error = random_on_error(),
+				.on_error = on_error, .retry = random_retry(),
 				.window = ordered ? 1 + (size_t)leat_random(6) : 0,
-				.ahead = ordered ? 1 + (size_t)leat_random(3) : 0, DROP);
+				.ahead = ordered ? 1 + (size_t)leat_random(3) : 0,
+				.failed = fails == 1 ? LEAT_STAGE_FAILED(struct box, box_failed)
+						     : NULL, DROP);
+	if (fails == 2 && on_error == LEAT_ERROR_COUNT && s->nopen < OPEN)
+		add_letters(p, s, f, in);
 }
 
 static void add_batch(leat_pipeline *p, struct shape *s, struct open_flow *f)
@@ -500,7 +524,8 @@ static void add_sink(leat_pipeline *p, struct shape *s, const struct open_flow *
 	sink->last_of_all = -1;
 	memset(sink->last, -1, sizeof(sink->last));
 	leat_pipeline_sink_with(p, f->flow, sink, use, .name = "use", .mode = LEAT_STAGE_SERIAL,
-				.on_error = LEAT_ERROR_STOP, .buffer = random_buffer());
+				.on_error = LEAT_ERROR_STOP, .buffer = random_buffer(),
+				.retry = random_retry());
 }
 
 static void grow(leat_pipeline *p, struct shape *s)
@@ -616,6 +641,7 @@ TEST_SIM_WITH(random_pipelines, 12000, .log = log_line)
 	r = leat_go_in(&group, run, p);
 	CHECK(r == 0 || how == 3);
 	r = leat_group_wait(&group);
+	CHECK(r != LEAT_ECLOSED);
 	CHECK_EQ(leat_group_wait(&others), 0);
 	refused = r == -EINVAL;
 	if (refused && !shape.may_be_refused)
