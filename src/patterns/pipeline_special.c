@@ -102,6 +102,8 @@ void leat__source_run(struct leat__stage_worker *w)
 		leat_channel_abandon(s->o.chan);
 }
 
+enum { LOOK_EVERY = 16 };
+
 struct batch {
 	struct leat__token *token; /* NULL: it is empty */
 	char *item;
@@ -161,6 +163,16 @@ static void add_to_batch(struct leat__stage_worker *w, struct batch *b, struct l
 		end_batch(w, b);
 }
 
+/*
+ * Whether the time is over though there may be a next item at once.  The clock is looked at once in
+ * LOOK_EVERY items, which take no time but that of a weigh.
+ */
+static bool is_due(const leat_stage_options *o, const struct batch *b)
+{
+	return b->token && o->wait != LEAT_FOREVER && (o->weight > 0 || b->n % LOOK_EVERY == 0) &&
+	       leat_now() >= b->deadline;
+}
+
 void leat__batch_run(struct leat__stage_worker *w)
 {
 	struct batch b = { 0 };
@@ -168,6 +180,8 @@ void leat__batch_run(struct leat__stage_worker *w)
 	LEAT__ENV(env);
 
 	for (;;) {
+		if (is_due(&w->stage->o, &b))
+			end_batch(w, &b);
 		r = leat__stage_recv(w, &env, b.token ? b.deadline : LEAT_FOREVER);
 		if (r == 0)
 			add_to_batch(w, &b, env);

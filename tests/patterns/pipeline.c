@@ -319,6 +319,38 @@ TEST_SIM(batch_by_size_and_time, 10)
 	CHECK_EQ(batches.size[5], 5);
 }
 
+static uint64_t weigh_for_a_ms(const int *n)
+{
+	(void)n;
+	CHECK_EQ(leat_sleep(LEAT_MS), 0);
+	return 1;
+}
+
+/* While there always is a next item, too, the first one waits no longer. */
+TEST_SIM(batch_by_time_of_many_items, 5)
+{
+	struct range range = { 0, 50 };
+	struct batches batches = { 0 };
+	leat_ledger ledger;
+	leat_pipeline *p;
+	leat_flow(int) a;
+	leat_flow(struct ints) b;
+
+	CHECK_EQ(leat_pipeline_make(&p, .live = 50), 0);
+	leat_pipeline_source(p, &a, &range, count, .name = "count");
+	leat_pipeline_batch(p, a, &b, .name = "batch", .items = 50, .wait = 10 * LEAT_MS,
+			    .buffer = 50, .weight = 1000,
+			    .weigh = LEAT_STAGE_WEIGH(int, weigh_for_a_ms));
+	leat_pipeline_sink_with(p, b, &batches, collect_batch, SERIAL("collect"), .buffer = 50);
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	end(p, &ledger);
+	CHECK_EQ(ledger.out, 50);
+	CHECK_EQ(batches.sum, 49 * 50 / 2);
+	CHECK(batches.n >= 4);
+	for (size_t i = 0; i < batches.n; i++)
+		CHECK(batches.size[i] <= 12);
+}
+
 TEST_SIM(batch_by_weight, 5)
 {
 	struct range range = { 1, 15 };
