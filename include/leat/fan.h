@@ -13,7 +13,7 @@
  * piece then.  It takes a reference of its channels, closes its outputs when it ends, and abandons
  * its inputs: so whoever sends to a piece that has ended is told so, and an early exit anywhere
  * ends everything above it.  When the group is cancelled, it ends as well.
- * An error of a function of the user's ends it and is the task's error.
+ * An error of a function of the user's ends it and is the task's error (LEAT_ECLOSED as -EPIPE).
  *
  * An item that cannot be handed on, since those who would receive it have gone or the piece is
  * cancelled, goes to the option drop, exactly once.

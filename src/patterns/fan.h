@@ -70,6 +70,12 @@ enum { LEAT__FAN_HEAD = 16 };
 #define LEAT__FAN_ITEM(name) \
 	char name[LEAT__FAN_HEAD + LEAT_FAN_ITEM_MAX] __attribute__((aligned(16)))
 
+/* What a function of the user's has returned: LEAT_ECLOSED is said of channels here. */
+static inline int leat__fan_result(int r)
+{
+	return r == LEAT_ECLOSED ? -EPIPE : r;
+}
+
 /* What the user's functions see of it. */
 static inline void *leat__fan_body(const struct leat_fan *f, void *item)
 {

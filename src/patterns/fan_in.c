@@ -116,7 +116,8 @@ static int combine_pair(struct leat_fan *f, void *a, void *b, void *out)
 	int r = f->ops ? f->ops->pair(f, a, b, out) : 0;
 
 	if (r == 0) {
-		r = combine(leat__fan_body(f, a), leat__fan_body(f, b), leat__fan_body(f, out));
+		r = leat__fan_result(combine(leat__fan_body(f, a), leat__fan_body(f, b),
+					     leat__fan_body(f, out)));
 		if (r < 0)
 			leat__fan_drop(f, LEAT__FAN_PAIRED, out, r);
 	}

@@ -25,7 +25,7 @@ static int copy_to(struct leat_fan *f, size_t i, void *item)
 	if (f->out_gone[i])
 		return LEAT_ECLOSED;
 	if (f->o.clone)
-		r = f->o.clone(leat__fan_body(f, item), leat__fan_body(f, copy));
+		r = leat__fan_result(f->o.clone(leat__fan_body(f, item), leat__fan_body(f, copy)));
 	else
 		memcpy(copy, item, f->o.item_size);
 	if (r < 0)

@@ -88,7 +88,7 @@ int leat__fan_bridge(struct leat_fan *f)
 /* The next item into sum.  An error: both have been dropped. */
 static int merge_next(struct leat_fan *f, void *sum, void *item)
 {
-	int r = ((int (*)(void *, void *))f->o.fn)(sum, item);
+	int r = leat__fan_result(((int (*)(void *, void *))f->o.fn)(sum, item));
 
 	if (r < 0) {
 		leat__fan_end(f, item, r);

@@ -135,8 +135,8 @@ TEST_BOTH(concat_is_one_after_the_other, 30)
 
 static int add(int *a, int *b, int *ret_sum)
 {
-	if (*a == 40)
-		return -EDOM;
+	if (*a == 40 || *a == 41)
+		return *a == 40 ? -EDOM : LEAT_ECLOSED;
 	*ret_sum = *a + *b;
 	return 0;
 }
@@ -167,6 +167,19 @@ TEST_BOTH(an_error_of_a_function_arrives, 30)
 	CHECK_EQ(leat_zip(&p.fan, &p.group, p.in[0], p.in[1], p.out[0], add, .name = "zip"), 0);
 	CHECK_EQ(finish(&p), -EDOM);
 	CHECK_EQ(p.got[0].n, 40);
+	CHECK_EQ(p.ledger.failed, 1);
+}
+
+/* Not that a channel is closed, which would be the end of the inputs. */
+TEST_BOTH(closed_by_a_function_is_an_error, 30)
+{
+	struct piece p;
+
+	begin(&p, 0, 1);
+	CHECK_EQ(leat_go_in(&p.group, send_some, p.in[0], 41, 1), 0);
+	CHECK_EQ(leat_go_in(&p.group, send_some, p.in[1], 41, 1), 0);
+	CHECK_EQ(leat_zip(&p.fan, &p.group, p.in[0], p.in[1], p.out[0], add, .name = "zip"), 0);
+	CHECK_EQ(finish(&p), -EPIPE);
 	CHECK_EQ(p.ledger.failed, 1);
 }
 
@@ -392,8 +405,8 @@ TEST_DEATH_TASK(bridge_of_null, "a NULL came out")
 
 static int sum_up(int *sum, int *n)
 {
-	if (*n == 40)
-		return -EDOM;
+	if (*n == 40 || *n == 42)
+		return *n == 40 ? -EDOM : LEAT_ECLOSED;
 	*sum += *n;
 	return 0;
 }
@@ -492,6 +505,10 @@ TEST_SIM(conflate_fails, 20)
 	CHECK_EQ(finish(&p), -EDOM);
 	CHECK_EQ(p.ledger.failed, 2);
 	CHECK_EQ(p.ledger.dropped[LEAT_DROPPED_MERGED], 1);
+	begin(&p, 0, 0);
+	CHECK_EQ(leat_go_in(&p.group, send_some, p.in[0], 41, 1), 0);
+	CHECK_EQ(leat_conflate(&p.fan, &p.group, p.in[0], p.out[0], sum_up, .name = "sum"), 0);
+	CHECK_EQ(finish(&p), -EPIPE);
 }
 
 static uint64_t sum_of(const leat_ledger *l)

@@ -630,10 +630,12 @@ static int use_box(struct box *box)
 	return 0;
 }
 
+static int box_error = -EIO;
+
 static int clone_box(const struct box *box, struct box *ret_copy)
 {
 	if (box->n % 10 == 7)
-		return -EIO;
+		return box_error;
 	*ret_copy = new_box(box->n);
 	return 0;
 }
@@ -641,7 +643,7 @@ static int clone_box(const struct box *box, struct box *ret_copy)
 static int join_boxes(struct box *a, struct box *b, struct box *ret_box)
 {
 	if (a->n % 10 == 3)
-		return -EIO;
+		return box_error;
 	drop_box(b);
 	*ret_box = *a;
 	return 0;
@@ -690,6 +692,20 @@ TEST_BOTH(errors_of_clone_and_combine_stop, 20)
 	CHECK_EQ(ledger.failed, 1);
 	clone_and_zip(100, LEAT_ERROR_STOP, LEAT_ERROR_COUNT, -EIO, &ledger);
 	CHECK(ledger.failed >= 1);
+}
+
+/* What a function returns is its own error, and not that a flow has ended. */
+TEST_BOTH(closed_by_clone_and_combine, 20)
+{
+	leat_ledger ledger;
+
+	box_error = LEAT_ECLOSED;
+	clone_and_zip(100, LEAT_ERROR_COUNT, LEAT_ERROR_COUNT, 0, &ledger);
+	CHECK_EQ(ledger.failed, 20);
+	CHECK_EQ(used, 80 + 90);
+	clone_and_zip(7, LEAT_ERROR_STOP, LEAT_ERROR_STOP, -EPIPE, &ledger);
+	clone_and_zip(100, LEAT_ERROR_STOP, LEAT_ERROR_COUNT, -EPIPE, &ledger);
+	box_error = -EIO;
 }
 
 /* What reduce hands on has no token; nor has a batch or a pair of it. */
