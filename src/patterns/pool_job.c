@@ -364,7 +364,8 @@ static __attribute__((noinline)) void end_early(struct leat_pool *pool, struct l
 		hand_on_some(pool, w, first, i + 1);
 }
 
-static __attribute__((noinline)) void do_hand(struct leat_pool *pool, struct leat__pool_worker *w)
+static __attribute__((noinline)) LEAT__OWN_LINE void do_hand(struct leat_pool *pool,
+							     struct leat__pool_worker *w)
 {
 	size_t item_size = pool->item_size, result_size = pool->o.result_size;
 	struct leat__hand *h = &w->hand;
@@ -428,7 +429,8 @@ static bool take_hand(struct leat_pool *pool, struct leat__pool_worker *w)
 }
 
 /* T2 with prefetch, until there is nothing. */
-static __attribute__((noinline)) void do_hands(struct leat_pool *pool, struct leat__pool_worker *w)
+static __attribute__((noinline)) LEAT__OWN_LINE void do_hands(struct leat_pool *pool,
+							      struct leat__pool_worker *w)
 {
 	while (leat__pool_may_go_on(pool) && take_hand(pool, w)) {
 		if (w->starting)
@@ -441,7 +443,8 @@ static __attribute__((noinline)) void do_hands(struct leat_pool *pool, struct le
  * The same without, and without an order of the jobs, as most pools are.  A job that is out is
  * counted when the next is taken, which is held in its place: one counter a job.
  */
-static __attribute__((noinline)) void do_each(struct leat_pool *pool, struct leat__pool_worker *w)
+static __attribute__((noinline)) LEAT__OWN_LINE void do_each(struct leat_pool *pool,
+							     struct leat__pool_worker *w)
 {
 	char job[LEAT__POOL_ITEM_MAX] __attribute__((aligned(16)));
 	struct leat__counts *counts = &w->counts;

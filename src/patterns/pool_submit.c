@@ -139,7 +139,7 @@ static __attribute__((noinline)) int push_refused(struct leat_pool *pool, leat_c
 	return -EINVAL;
 }
 
-int leat_pool_push(leat_pool_raw *pool, const void *job, int priority)
+LEAT__OWN_LINE int leat_pool_push(leat_pool_raw *pool, const void *job, int priority)
 {
 	char item[LEAT__POOL_ITEM_MAX] __attribute__((aligned(16)));
 	leat_channel *queue;
@@ -160,7 +160,7 @@ int leat_pool_push(leat_pool_raw *pool, const void *job, int priority)
 }
 
 /* As many of n > 0 jobs as find room at once, and a buffer holds: how many, or an error. */
-static int64_t push_some(struct leat_pool *pool, const char *jobs, size_t n)
+static LEAT__OWN_LINE int64_t push_some(struct leat_pool *pool, const char *jobs, size_t n)
 {
 	char items[2 * LEAT__POOL_ITEM_MAX] __attribute__((aligned(16)));
 	size_t size = pool->item_size, most = sizeof(items) / size;
