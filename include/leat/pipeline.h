@@ -85,7 +85,8 @@ typedef struct leat_stage_options {
 	/* Must be given of map, flat, reduce, conflate, sink, zip, with clone; of no others. */
 	enum leat_on_error on_error;
 	const leat_retry_options *retry; /* map, flat, sink: before an error counts; copied */
-	leat_bucket *rate;	/* a token for each item; outlives the pipeline; NULL: no limit */
+	/* source, from, map, flat, sink, to: a token for each item; outlives it; NULL: no limit */
+	leat_bucket *rate;
 	size_t window;		/* ordered: items that may wait for an earlier one; > 0 */
 	/* An ordered flat function: what it may emit before its item's turn; then it waits; > 0. */
 	size_t ahead;
@@ -94,7 +95,7 @@ typedef struct leat_stage_options {
 	uint64_t (*key)(const void *item); /* keyed */
 	size_t items;		/* batch: the most; > 0, and not more than live */
 	int64_t wait;		/* batch: ns, how long the first one waits; > 0, or LEAT_FOREVER */
-	uint64_t weight;	/* batch: the most, by weigh; 0: no bound */
+	uint64_t weight;	/* batch: the most, by weigh, given with it; 0: no bound */
 	uint64_t (*weigh)(const void *item); /* of a source: in bytes, for live_bytes; of a batch */
 	enum leat_fan_end end;	/* merge, balance, broadcast, tee, partition: must be given */
 	/* broadcast, tee: makes *ret_copy of *item, 0 or an error; must be given with drop. */

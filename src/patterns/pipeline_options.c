@@ -6,20 +6,15 @@
 
 #define STAGE(ok, fmt, ...) OPTION("leat_pipeline", ok, "stage %s: " fmt, o->name, __VA_ARGS__)
 
-/* Calls a function for each item, which may fail and be tried again. */
-static bool may_retry(const leat_stage_options *o)
+/* Calls a function for each item, which may fail and be tried again; so several may at once. */
+static bool calls_function(const leat_stage_options *o)
 {
 	return o->kind == LEAT__MAP || o->kind == LEAT__FLAT || o->kind == LEAT__SINK;
 }
 
 bool leat__stage_may_fail(const leat_stage_options *o)
 {
-	return may_retry(o) || o->kind == LEAT__REDUCE || o->kind == LEAT__CONFLATE;
-}
-
-static bool has_mode(const leat_stage_options *o)
-{
-	return may_retry(o) || o->kind == LEAT__TO;
+	return calls_function(o) || o->kind == LEAT__REDUCE || o->kind == LEAT__CONFLATE;
 }
 
 /* Of an ordered stage: a window with a slot more for each worker, of a value or ahead of them. */
@@ -37,9 +32,9 @@ static int check_mode(const leat_stage_options *o)
 
 	STAGE(o->mode >= 0 && o->mode <= LEAT_STAGE_KEYED,
 	      "mode is %d; give one of enum leat_stage_mode", (int)o->mode);
-	STAGE(o->mode != 0 || !has_mode(o) || o->kind == LEAT__TO, "mode is %d, not given", 0);
-	STAGE(has_mode(o) || o->mode <= LEAT_STAGE_SERIAL, "mode is %d; here it can only be serial",
-	      (int)o->mode);
+	STAGE(o->mode != 0 || !calls_function(o), "mode is %d, not given", 0);
+	STAGE(calls_function(o) || o->mode <= LEAT_STAGE_SERIAL,
+	      "mode is %d; here it can only be serial", (int)o->mode);
 	STAGE(o->mode <= LEAT_STAGE_SERIAL || o->workers > 0, "workers is %d; it must be > 0",
 	      o->workers);
 	STAGE(o->mode > LEAT_STAGE_SERIAL || o->workers == 0 || o->workers == 1,
@@ -76,21 +71,23 @@ static int check_kind(const leat_pipeline *p, const leat_stage_options *o)
 	      "not stop all", (int)o->on_error, o->name);
 	STAGE(!batch || o->items > 0, "items is %zu; it must be > 0", o->items);
 	STAGE(batch || (o->items == 0 && o->wait == 0 && o->weight == 0),
-	      "items is %zu, wait %lld; they are for batches", o->items, (long long)o->wait);
+	      "items is %zu, wait %lld, weight %llu; they are for batches", o->items,
+	      (long long)o->wait, (unsigned long long)o->weight);
 	STAGE(!batch || o->wait > 0, "wait is %lld ns; it must be > 0, or LEAT_FOREVER",
 	      (long long)o->wait);
 	STAGE(!batch || o->wait != LEAT_FOREVER || p->o.live_bytes == 0,
 	      "wait is LEAT_FOREVER, but live_bytes is %lld: for want of bytes the last item of a batch "
 	      "might not come; give a time", (long long)p->o.live_bytes);
-	STAGE(!batch || o->weight == 0 || o->weigh, "weight is %llu, but weigh is not given",
+	STAGE(!batch || (o->weight > 0) == (o->weigh != NULL),
+	      "weight is %llu; weigh must be given with it, and only then",
 	      (unsigned long long)o->weight);
 	STAGE(weighs || !o->weigh, "weigh is given; it is for sources and batches, not %s", o->name);
 	STAGE(o->kind > LEAT__FROM || (p->o.live_bytes > 0) == (o->weigh != NULL),
 	      "live_bytes is %lld; weigh must be given with it, and only then",
 	      (long long)p->o.live_bytes);
-	STAGE(!o->rate || has_mode(o) || o->kind <= LEAT__FROM, "rate is given, which %s cannot have",
-	      o->name);
-	STAGE(!o->retry || may_retry(o), "retry is given, which %s cannot have", o->name);
+	STAGE(!o->rate || calls_function(o) || o->kind == LEAT__TO || o->kind <= LEAT__FROM,
+	      "rate is given, which %s cannot have", o->name);
+	STAGE(!o->retry || calls_function(o), "retry is given, which %s cannot have", o->name);
 	STAGE(!o->retry || leat__retry_check(o->retry) == 0, "retry is bad, as said before%s", "");
 	STAGE(!o->failed || fails, "failed is given, but %s does not fail", o->name);
 	STAGE(!o->drop || (o->kind != LEAT__SINK && o->kind != LEAT__TO),

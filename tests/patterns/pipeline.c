@@ -153,6 +153,46 @@ TEST_BOTH(keyed_keeps_the_order_of_a_key, 30)
 	}
 }
 
+static int nap_and_emit(int *n, leat_emitter(int) out)
+{
+	int r, v;
+
+	r = nap(n, &v);
+	for (int i = 0; i < 2 && r == 0; i++)
+		r = leat_emit(out, v * 2 + i);
+	return r;
+}
+
+/* What two items of one key become does not mix either. */
+TEST_BOTH(keyed_flat_keeps_the_order_of_a_key, 30)
+{
+	struct range range = { 0, N };
+	struct log log = { 0 };
+	int last[5] = { -1, -1, -1, -1, -1 };
+	leat_ledger ledger;
+	leat_pipeline *p;
+	leat_flow(int) a, b;
+
+	gauge = (struct gauge){ 0 };
+	CHECK_EQ(leat_pipeline_make(&p, .live = 32), 0);
+	leat_pipeline_source(p, &a, &range, count, .name = "count");
+	leat_pipeline_flat(p, a, &b, nap_and_emit, .name = "nap", .mode = LEAT_STAGE_KEYED,
+			   .workers = 8, .buffer = 4, .on_error = LEAT_ERROR_STOP,
+			   .key = LEAT_STAGE_KEY(int, mod5));
+	leat_pipeline_sink_with(p, b, &log, collect, SERIAL("collect"));
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	end(p, &ledger);
+	CHECK_EQ(ledger.out, N);
+	CHECK_EQ(log.n, 2 * N);
+	CHECK(gauge.most > 1 && gauge.most <= 5);
+	for (int i = 0; i < log.n; i++) {
+		int key = log.item[i] / 2 % 5;
+
+		CHECK(last[key] < log.item[i]);
+		last[key] = log.item[i];
+	}
+}
+
 /* All workers must be at work at once: one that waits for items is started behind each. */
 static leat_barrier barrier;
 
@@ -1075,6 +1115,51 @@ TEST_SIM(a_rate_limits_a_stage, 5)
 	end(p, &ledger);
 }
 
+enum { RATED_SOURCE, RATED_FLAT, RATED_SINK, RATED_FROM, RATED_TO, RATED };
+
+/* 30 items, at ten milliseconds each, through two lines of which one stage has a rate. */
+static void run_rated(int which)
+{
+	leat_chan(int) from = leat_chan_make(int, 30), to = leat_chan_make(int, 30);
+	leat_stage_stats stats[RATED] = { { .size = sizeof(stats[0]) } };
+	struct range range = { 0, 30 };
+	struct log log = { 0 };
+	leat_bucket bucket, *rate[RATED] = { NULL };
+	int64_t began = leat_now();
+	leat_ledger ledger;
+	leat_pipeline *p;
+	leat_flow(int) a, b, c;
+
+	rate[which] = &bucket;
+	for (int i = 0; i < 30; i++)
+		CHECK_EQ(leat_send(from, i), 0);
+	leat_close(from);
+	CHECK_EQ(leat_bucket_init(&bucket, 100, 1), 0);
+	CHECK_EQ(leat_pipeline_make(&p, .live = 8), 0);
+	leat_pipeline_source(p, &a, &range, count, .name = "count", .rate = rate[RATED_SOURCE]);
+	leat_pipeline_flat(p, a, &b, repeat, PARALLEL("repeat", 2), .rate = rate[RATED_FLAT]);
+	leat_pipeline_sink_with(p, b, &log, collect, SERIAL("collect"), .rate = rate[RATED_SINK]);
+	leat_pipeline_from(p, &c, from, .name = "from", .rate = rate[RATED_FROM]);
+	leat_pipeline_to(p, c, to, .name = "to", .rate = rate[RATED_TO]);
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	CHECK(leat_now() - began >= 290 * LEAT_MS);
+	CHECK(leat_now() - began < 310 * LEAT_MS);
+	CHECK_EQ(leat_pipeline_stats(p, stats, RATED), RATED);
+	for (int i = 0; i < RATED; i++)
+		CHECK_EQ(stats[i].time[LEAT_STAGE_LIMITED] > 280 * LEAT_MS, i == which);
+	end(p, &ledger);
+	CHECK_EQ(log.n, 30); /* 0, 1 or 2 of each */
+	CHECK_EQ(leat_chan_len(to), 30);
+	leat_chan_unref(from);
+	leat_chan_unref(to);
+}
+
+TEST_SIM(a_rate_limits_whatever_may_have_one, 5)
+{
+	for (int which = 0; which < RATED; which++)
+		run_rated(which);
+}
+
 static int nap_for(int64_t *ns, int *n, int *ret_n)
 {
 	*ret_n = *n;
@@ -1412,7 +1497,8 @@ static void refused_stage(const char *text, const leat_stage_options *o)
 	CHECK_EQ(leat_pipeline_make(&p, .live = 8), 0);
 	CHECK_EQ(leat_pipeline_source(p, &a, &range, count, .name = "count"), 0);
 	all.size = sizeof(all);
-	all.in_size = all.out_size = sizeof(int);
+	all.in_size = o->in_size > 0 ? o->in_size : sizeof(int);
+	all.out_size = o->out_size > 0 ? o->out_size : sizeof(int);
 	logged[0] = '\0';
 	CHECK_EQ(leat_pipeline_add(p, (leat_flow_raw *)a, &raw, &all), -EINVAL);
 	CHECK(!raw);
@@ -1425,6 +1511,10 @@ static void refused_stage(const char *text, const leat_stage_options *o)
 	(&(leat_stage_options){ .kind = LEAT__MAP, __VA_ARGS__ })
 #define BATCH_OF(...)                                                         \
 	(&(leat_stage_options){ .kind = LEAT__BATCH, .name = "it", __VA_ARGS__ })
+#define SINK_OF(...)                                                          \
+	(&(leat_stage_options){ .kind = LEAT__SINK, __VA_ARGS__ })
+#define SOURCE_OF(...)                                                        \
+	(&(leat_stage_options){ .kind = LEAT__SOURCE, .name = "it", __VA_ARGS__ })
 #define TO_OF(...)                                                            \
 	(&(leat_stage_options){ .kind = LEAT__TO, .name = "it", __VA_ARGS__ })
 
@@ -1441,6 +1531,9 @@ static void ignore_failed(int *n, int error)
 
 TEST_WITH(bad_options_of_a_stage, .log = log_line)
 {
+	leat_bucket bucket;
+
+	CHECK_EQ(leat_bucket_init(&bucket, 1, 1), 0);
 	refused_stage("no name", &(leat_stage_options){ .kind = LEAT__MAP });
 	refused_stage("stage it: mode is 0", MAP_OF(.name = "it", .on_error = LEAT_ERROR_STOP));
 	refused_stage("mode is 9", MAP_OF(.name = "it", .mode = 9, .on_error = LEAT_ERROR_STOP));
@@ -1451,6 +1544,8 @@ TEST_WITH(bad_options_of_a_stage, .log = log_line)
 					      .workers = -1, .key = LEAT_STAGE_KEY(int, mod5)));
 	refused_stage("workers is 2", MAP_OF(SERIAL("it"), .workers = 2));
 	refused_stage("window is 0", MAP_OF(ORDERED("it", 2, 0)));
+	refused_stage("mode is ordered (3), which only a map or a flat",
+		      SINK_OF(ORDERED("it", 2, 2)));
 	refused_stage("window is 2", MAP_OF(SERIAL("it"), .window = 2));
 	refused_stage("that is more than memory", MAP_OF(ORDERED("it", 2, SIZE_MAX / 64)));
 	refused_stage("gap_after is 1", MAP_OF(SERIAL("it"), .gap_after = 1));
@@ -1460,6 +1555,8 @@ TEST_WITH(bad_options_of_a_stage, .log = log_line)
 	refused_stage("gap_after is 1 ns; it is for maps",
 		      &(leat_stage_options){ .kind = LEAT__FLAT, ORDERED("it", 2, 2), .ahead = 1,
 					     .gap_after = 1 });
+	refused_stage("gap_after is -1 ns; it must be >= 0",
+		      MAP_OF(ORDERED("it", 2, 2), .gap_after = -1));
 	refused_stage("gap is not given", MAP_OF(ORDERED("it", 2, 2), .gap_after = 1));
 	refused_stage("key must be given",
 		      MAP_OF(.name = "it", .mode = LEAT_STAGE_KEYED, .workers = 1));
@@ -1467,24 +1564,26 @@ TEST_WITH(bad_options_of_a_stage, .log = log_line)
 		      MAP_OF(SERIAL("it"), .key = LEAT_STAGE_KEY(int, mod5)));
 	refused_stage("weigh is given",
 		      MAP_OF(SERIAL("it"), .weigh = LEAT_STAGE_WEIGH(int, weight)));
+	refused_stage("live_bytes is 0; weigh must be given with it, and only then",
+		      SOURCE_OF(.weigh = LEAT_STAGE_WEIGH(int, weight)));
 	refused_stage("items is 3", MAP_OF(SERIAL("it"), .items = 3));
+	refused_stage("wait 4", MAP_OF(SERIAL("it"), .wait = 4));
+	refused_stage("weight 3; they are for batches", MAP_OF(SERIAL("it"), .weight = 3));
+	refused_stage("rate is given, which it cannot have",
+		      BATCH_OF(.items = 2, .wait = 1, .rate = &bucket));
 	refused_stage("stage it: retry is bad",
 		      MAP_OF(SERIAL("it"), .retry = LEAT_RETRY_OPTIONS(.attempts = 0)));
 	refused_stage("stage it: retry is bad",
 		      MAP_OF(SERIAL("it"), .retry = &(leat_retry_options){ .attempts = 1 }));
-	refused_stage("workers is 2; a source has none",
-		      &(leat_stage_options){ .kind = LEAT__SOURCE, .name = "it", .workers = 2 });
-	refused_stage("buffer is 3; a source has none",
-		      &(leat_stage_options){ .kind = LEAT__SOURCE, .name = "it", .buffer = 3 });
+	refused_stage("workers is 2; a source has none", SOURCE_OF(.workers = 2));
+	refused_stage("buffer is 3; a source has none", SOURCE_OF(.buffer = 3));
 	refused_stage("drop is given, but it hands nothing on",
-		      &(leat_stage_options){ .kind = LEAT__SINK, SERIAL("it"),
-					     .drop = LEAT_STAGE_DROP(int, ignore_drop) });
+		      SINK_OF(SERIAL("it"), .drop = LEAT_STAGE_DROP(int, ignore_drop)));
 	refused_stage("drop is given", TO_OF(.drop = LEAT_STAGE_DROP(int, ignore_drop)));
 	refused_stage("retry is given", TO_OF(.retry = LEAT_RETRY_OPTIONS(.attempts = 1)));
 	refused_stage("failed is given", TO_OF(.failed = LEAT_STAGE_FAILED(int, ignore_failed)));
 	refused_stage("on_error is 1", TO_OF(.on_error = LEAT_ERROR_STOP));
-	refused_stage("on_error is 2", &(leat_stage_options){ .kind = LEAT__SOURCE, .name = "it",
-							      .on_error = LEAT_ERROR_COUNT });
+	refused_stage("on_error is 2", SOURCE_OF(.on_error = LEAT_ERROR_COUNT));
 	refused_stage("on_error is 1",
 		      BATCH_OF(.items = 2, .wait = 1, .on_error = LEAT_ERROR_STOP));
 	refused_stage("on_error is 1", &(leat_stage_options){
@@ -1494,14 +1593,28 @@ TEST_WITH(bad_options_of_a_stage, .log = log_line)
 	refused_stage("items is 0", BATCH_OF(.wait = 1));
 	refused_stage("items is 9", BATCH_OF(.items = 9, .wait = 1));
 	refused_stage("wait is 0", BATCH_OF(.items = 2));
-	refused_stage("weight is 3", BATCH_OF(.items = 2, .wait = 1, .weight = 3));
-	refused_stage("mode is 2", BATCH_OF(.items = 2, .wait = 1, .mode = LEAT_STAGE_PARALLEL,
-					    .workers = 2));
+	refused_stage("weight is 3; weigh must be given with it",
+		      BATCH_OF(.items = 2, .wait = 1, .weight = 3));
+	refused_stage("weight is 0; weigh must be given with it, and only then",
+		      BATCH_OF(.items = 2, .wait = 1, .weigh = LEAT_STAGE_WEIGH(int, weight)));
+	refused_stage("mode is 2; here it can only be serial",
+		      BATCH_OF(.items = 2, .wait = 1, .mode = LEAT_STAGE_PARALLEL, .workers = 2));
+	refused_stage("mode is 2; here it can only be serial",
+		      TO_OF(.mode = LEAT_STAGE_PARALLEL, .workers = 2));
+	refused_stage("workers is 2, but it is serial", TO_OF(.workers = 2));
+	refused_stage("more than 1024 bytes", SINK_OF(SERIAL("it"), .in_size = LEAT_ITEM_MAX + 1));
+	refused_stage("more than 1024 bytes",
+		      MAP_OF(SERIAL("it"), .out_size = LEAT_ITEM_MAX + 1));
+	refused_stage("it merges items of 4 bytes into another type",
+		      &(leat_stage_options){ .kind = LEAT__CONFLATE, .name = "it", .out_size = 8,
+					     .on_error = LEAT_ERROR_STOP });
 }
 
 TEST_WITH(bad_options_of_a_pipeline, .log = log_line)
 {
+	struct range range = { 0, 1 };
 	leat_pipeline *p;
+	leat_flow(int) a;
 
 	CHECK_EQ(leat_pipeline_make(&p, .live = 0), -EINVAL);
 	EXPECT_LOG("live is 0");
@@ -1509,6 +1622,26 @@ TEST_WITH(bad_options_of_a_pipeline, .log = log_line)
 	CHECK_EQ(leat_pipeline_make(&p, .live = 1, .live_bytes = -1), -EINVAL);
 	EXPECT_LOG("live_bytes is -1");
 	CHECK_EQ(leat_pipeline_run(p), -EINVAL);
+	CHECK_EQ(leat_pipeline_make(&p, .live = 1, .live_bytes = 10), 0);
+	CHECK_EQ(leat_pipeline_source(p, &a, &range, count, .name = "count"), -EINVAL);
+	EXPECT_LOG("stage count: live_bytes is 10; weigh must be given with it");
+	leat_pipeline_destroy(p, NULL);
+}
+
+TEST_WITH(a_stage_after_the_start, .log = log_line)
+{
+	struct range range = { 0, 1 };
+	leat_pipeline *p;
+	leat_flow(int) a, b;
+
+	CHECK_EQ(leat_pipeline_make(&p, .live = 8), 0);
+	CHECK_EQ(leat_pipeline_source(p, &a, &range, count, .name = "count"), 0);
+	CHECK_EQ(leat_pipeline_sink(p, a, use_int, SERIAL("use")), 0);
+	CHECK_EQ(leat_pipeline_start(p), 0);
+	CHECK_EQ(leat_pipeline_source(p, &b, &range, count, .name = "late"), -EINVAL);
+	EXPECT_LOG("stage late: the pipeline has been started");
+	CHECK(!b);
+	(void)leat_pipeline_destroy(p, NULL);
 }
 
 TEST_WITH(bad_joints, .log = log_line)
