@@ -361,6 +361,57 @@ static void box_failed(struct box *box, int error)
 	drop_box(box);
 }
 
+struct full {
+	char bytes[LEAT_ITEM_MAX];
+};
+
+struct full_letter {
+	struct full item;
+	int error;
+};
+
+static int make_full(int *next, struct full *ret_full)
+{
+	(void)next;
+	(void)ret_full;
+	return LEAT_ECLOSED;
+}
+
+static int use_full(struct full *full)
+{
+	(void)full;
+	return 0;
+}
+
+TEST_WITH(letters_that_are_too_large, .log = log_line)
+{
+	leat_flow(struct full) a;
+	leat_flow(struct full_letter) letters;
+	leat_pipeline *p;
+	int next = 0;
+
+	CHECK_EQ(leat_pipeline_make(&p, .live = 1), 0);
+	CHECK_EQ(leat_pipeline_source(p, &a, &next, make_full, .name = "make"), 0);
+	CHECK_EQ(leat_pipeline_sink(p, a, use_full, COUNTED("use")), 0);
+	CHECK_EQ(leat_pipeline_dead_letters(p, a, &letters), -EINVAL);
+	EXPECT_LOG("a letter has 1028 bytes, more than 1024; pass a pointer");
+	leat_pipeline_destroy(p, NULL);
+}
+
+TEST_WITH(letters_after_the_start, .log = log_line)
+{
+	leat_flow(struct box) a;
+	leat_flow(struct letter) letters;
+	int next;
+	leat_pipeline *p = make(&next, &a);
+
+	leat_pipeline_sink(p, a, use, COUNTED("use"));
+	CHECK_EQ(leat_pipeline_start(p), 0);
+	CHECK_EQ(leat_pipeline_dead_letters(p, a, &letters), -EINVAL);
+	EXPECT_LOG("stage use: the pipeline has been started");
+	leat_pipeline_destroy(p, NULL);
+}
+
 TEST_WITH(letters_that_are_refused, .log = log_line)
 {
 	leat_flow(struct box) a, b, c, d, none = NULL;

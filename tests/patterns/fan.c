@@ -593,6 +593,52 @@ static void drop(int *n)
 	(void)n;
 }
 
+struct big {
+	char bytes[LEAT_FAN_ITEM_MAX + 1];
+};
+
+static int join_big(struct big *big, int *n, int *ret_n)
+{
+	(void)big;
+	*ret_n = *n;
+	return 0;
+}
+
+static int join_with_big(int *n, struct big *big, int *ret_n)
+{
+	return join_big(big, n, ret_n);
+}
+
+static int make_big(int *a, int *b, struct big *ret_big)
+{
+	(void)a;
+	(void)b;
+	memset(ret_big, 0, sizeof(*ret_big));
+	return 0;
+}
+
+TEST_WITH(items_that_are_too_large, .log = log_line)
+{
+	leat_chan(struct big) big = leat_chan_make(struct big, 0);
+	leat_chan(struct big) other = leat_chan_make(struct big, 0);
+	leat_chan(int) a = leat_chan_make(int, 0), b = leat_chan_make(int, 0);
+	leat_group *group = leat_group_current();
+	leat_fan *fan;
+
+	refused("leat_take: an item has more than 1024 bytes",
+		leat_take(&fan, group, big, other, 1, .name = NULL));
+	refused("leat_zip: an item has more",
+		leat_zip(&fan, group, big, a, b, join_big, .name = NULL));
+	refused("leat_zip: an item has more",
+		leat_zip(&fan, group, a, big, b, join_with_big, .name = NULL));
+	refused("leat_zip: an item has more",
+		leat_zip(&fan, group, a, b, big, make_big, .name = NULL));
+	leat_chan_unref(big);
+	leat_chan_unref(other);
+	leat_chan_unref(a);
+	leat_chan_unref(b);
+}
+
 TEST_WITH(bad_options, .log = log_line)
 {
 	leat_chan(int) in[2] = { leat_chan_make(int, 0), leat_chan_make(int, 0) };
@@ -607,6 +653,8 @@ TEST_WITH(bad_options, .log = log_line)
 	refused("end is 1", leat_concat(&fan, group, in, 2, out[0], .end = LEAT_FAN_ALL));
 	refused("0 inputs", leat_merge(&fan, group, in, 0, out[0], .end = LEAT_FAN_ALL));
 	refused("0 outputs", leat_balance(&fan, group, in[0], out, 0, .end = LEAT_FAN_ALL));
+	refused("input 1 is NULL", leat_merge(&fan, group, ((ints[2]){ in[0], NULL }), 2, out[0],
+					      .end = LEAT_FAN_ALL));
 	refused("output 1 is NULL", leat_balance(&fan, group, in[0], out, 2, .end = LEAT_FAN_ALL));
 	refused("a cycle: output 0 is input 1",
 		leat_merge(&fan, group, in, 2, in[1], .end = LEAT_FAN_ALL));

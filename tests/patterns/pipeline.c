@@ -1531,9 +1531,6 @@ static void ignore_failed(int *n, int error)
 
 TEST_WITH(bad_options_of_a_stage, .log = log_line)
 {
-	leat_bucket bucket;
-
-	CHECK_EQ(leat_bucket_init(&bucket, 1, 1), 0);
 	refused_stage("no name", &(leat_stage_options){ .kind = LEAT__MAP });
 	refused_stage("stage it: mode is 0", MAP_OF(.name = "it", .on_error = LEAT_ERROR_STOP));
 	refused_stage("mode is 9", MAP_OF(.name = "it", .mode = 9, .on_error = LEAT_ERROR_STOP));
@@ -1564,32 +1561,39 @@ TEST_WITH(bad_options_of_a_stage, .log = log_line)
 		      MAP_OF(SERIAL("it"), .key = LEAT_STAGE_KEY(int, mod5)));
 	refused_stage("weigh is given",
 		      MAP_OF(SERIAL("it"), .weigh = LEAT_STAGE_WEIGH(int, weight)));
-	refused_stage("live_bytes is 0; weigh must be given with it, and only then",
-		      SOURCE_OF(.weigh = LEAT_STAGE_WEIGH(int, weight)));
 	refused_stage("items is 3", MAP_OF(SERIAL("it"), .items = 3));
 	refused_stage("wait 4", MAP_OF(SERIAL("it"), .wait = 4));
 	refused_stage("weight 3; they are for batches", MAP_OF(SERIAL("it"), .weight = 3));
-	refused_stage("rate is given, which it cannot have",
-		      BATCH_OF(.items = 2, .wait = 1, .rate = &bucket));
 	refused_stage("stage it: retry is bad",
 		      MAP_OF(SERIAL("it"), .retry = LEAT_RETRY_OPTIONS(.attempts = 0)));
 	refused_stage("stage it: retry is bad",
 		      MAP_OF(SERIAL("it"), .retry = &(leat_retry_options){ .attempts = 1 }));
-	refused_stage("workers is 2; a source has none", SOURCE_OF(.workers = 2));
-	refused_stage("buffer is 3; a source has none", SOURCE_OF(.buffer = 3));
 	refused_stage("drop is given, but it hands nothing on",
 		      SINK_OF(SERIAL("it"), .drop = LEAT_STAGE_DROP(int, ignore_drop)));
-	refused_stage("drop is given", TO_OF(.drop = LEAT_STAGE_DROP(int, ignore_drop)));
-	refused_stage("retry is given", TO_OF(.retry = LEAT_RETRY_OPTIONS(.attempts = 1)));
-	refused_stage("failed is given", TO_OF(.failed = LEAT_STAGE_FAILED(int, ignore_failed)));
-	refused_stage("on_error is 1", TO_OF(.on_error = LEAT_ERROR_STOP));
-	refused_stage("on_error is 2", SOURCE_OF(.on_error = LEAT_ERROR_COUNT));
-	refused_stage("on_error is 1",
-		      BATCH_OF(.items = 2, .wait = 1, .on_error = LEAT_ERROR_STOP));
 	refused_stage("on_error is 1", &(leat_stage_options){
 		.kind = (int)LEAT__FANS + (int)LEAT__FAN_BALANCE, .name = "it",
 		.end = LEAT_FAN_ALL, .on_error = LEAT_ERROR_STOP });
 	refused_stage("buffer is", MAP_OF(SERIAL("it"), .buffer = SIZE_MAX));
+	refused_stage("more than 1024 bytes", SINK_OF(SERIAL("it"), .in_size = LEAT_ITEM_MAX + 1));
+	refused_stage("more than 1024 bytes",
+		      MAP_OF(SERIAL("it"), .out_size = LEAT_ITEM_MAX + 1));
+	refused_stage("it merges items of 4 bytes into another type",
+		      &(leat_stage_options){ .kind = LEAT__CONFLATE, .name = "it", .out_size = 8,
+					     .on_error = LEAT_ERROR_STOP });
+}
+
+TEST_WITH(bad_options_of_what_calls_no_function, .log = log_line)
+{
+	leat_bucket bucket;
+
+	CHECK_EQ(leat_bucket_init(&bucket, 1, 1), 0);
+	refused_stage("workers is 2; a source has none", SOURCE_OF(.workers = 2));
+	refused_stage("buffer is 3; a source has none", SOURCE_OF(.buffer = 3));
+	refused_stage("on_error is 2", SOURCE_OF(.on_error = LEAT_ERROR_COUNT));
+	refused_stage("live_bytes is 0; weigh must be given with it, and only then",
+		      SOURCE_OF(.weigh = LEAT_STAGE_WEIGH(int, weight)));
+	refused_stage("on_error is 1",
+		      BATCH_OF(.items = 2, .wait = 1, .on_error = LEAT_ERROR_STOP));
 	refused_stage("items is 0", BATCH_OF(.wait = 1));
 	refused_stage("items is 9", BATCH_OF(.items = 9, .wait = 1));
 	refused_stage("wait is 0", BATCH_OF(.items = 2));
@@ -1599,15 +1603,15 @@ TEST_WITH(bad_options_of_a_stage, .log = log_line)
 		      BATCH_OF(.items = 2, .wait = 1, .weigh = LEAT_STAGE_WEIGH(int, weight)));
 	refused_stage("mode is 2; here it can only be serial",
 		      BATCH_OF(.items = 2, .wait = 1, .mode = LEAT_STAGE_PARALLEL, .workers = 2));
+	refused_stage("rate is given, which it cannot have",
+		      BATCH_OF(.items = 2, .wait = 1, .rate = &bucket));
+	refused_stage("drop is given", TO_OF(.drop = LEAT_STAGE_DROP(int, ignore_drop)));
+	refused_stage("retry is given", TO_OF(.retry = LEAT_RETRY_OPTIONS(.attempts = 1)));
+	refused_stage("failed is given", TO_OF(.failed = LEAT_STAGE_FAILED(int, ignore_failed)));
+	refused_stage("on_error is 1", TO_OF(.on_error = LEAT_ERROR_STOP));
 	refused_stage("mode is 2; here it can only be serial",
 		      TO_OF(.mode = LEAT_STAGE_PARALLEL, .workers = 2));
 	refused_stage("workers is 2, but it is serial", TO_OF(.workers = 2));
-	refused_stage("more than 1024 bytes", SINK_OF(SERIAL("it"), .in_size = LEAT_ITEM_MAX + 1));
-	refused_stage("more than 1024 bytes",
-		      MAP_OF(SERIAL("it"), .out_size = LEAT_ITEM_MAX + 1));
-	refused_stage("it merges items of 4 bytes into another type",
-		      &(leat_stage_options){ .kind = LEAT__CONFLATE, .name = "it", .out_size = 8,
-					     .on_error = LEAT_ERROR_STOP });
 }
 
 TEST_WITH(bad_options_of_a_pipeline, .log = log_line)

@@ -1398,6 +1398,8 @@ TEST_WITH(bad_options, .log = log_line)
 #define REFUSED_TO(field, ...) \
 	refused(field, leat_pool_make_to(&pool, results, square, __VA_ARGS__))
 	REFUSED("workers", .queue = 1, POOL());
+	refused("work is NULL", leat_pool_make(&pool, (int (*)(int *))NULL, .workers = 1,
+					       .queue = 1, POOL()));
 	REFUSED("workers", .workers = -1, .queue = 1, POOL());
 	REFUSED("queue", .workers = 1, POOL());
 	REFUSED("queue", .workers = 1, .queue = SIZE_MAX / 2, POOL());
@@ -1419,6 +1421,12 @@ TEST_WITH(bad_options, .log = log_line)
 						.workers = 1, .queue = 1,
 						.overflow = LEAT_OVERFLOW_CALLER_RUNS,
 						.on_error = LEAT_ERROR_STOP));
+	refused("init or fini is NULL",
+		leat_pool_make_with(&pool, &template, (int (*)(struct state *, int))NULL, end_state,
+				    use_state, .workers = 1, .queue = 1, POOL()));
+	refused("init or fini is NULL",
+		leat_pool_make_with(&pool, &template, make_state, (void (*)(struct state *))NULL,
+				    use_state, .workers = 1, .queue = 1, POOL()));
 	REFUSED("key", .workers = 1, .queue = 1, POOL(.order = LEAT_POOL_PER_KEY));
 	REFUSED("key", .workers = 1, .queue = 1, POOL(.key = LEAT_POOL_KEY(int, key_of)));
 	REFUSED("window", .workers = 1, .queue = 1, POOL(.window = 1));
@@ -1450,11 +1458,25 @@ static int big_work(struct big *job)
 	return 0;
 }
 
-TEST_WITH(jobs_that_are_too_large, .log = log_line)
+static int big_result(int *job, struct big *ret_result)
 {
-	leat_pool(struct big) pool;
+	(void)job;
+	memset(ret_result, 0, sizeof(*ret_result));
+	return 0;
+}
 
-	refused("2000 bytes", leat_pool_make(&pool, big_work, .workers = 1, .queue = 1, POOL()));
+TEST_WITH(what_is_too_large, .log = log_line)
+{
+	leat_chan(struct big) results = leat_chan_make(struct big, 0);
+	leat_pool(struct big) pool;
+	leat_pool(int) other;
+
+	refused("a job has 2000 bytes",
+		leat_pool_make(&pool, big_work, .workers = 1, .queue = 1, POOL()));
+	refused("a result has 2000 bytes",
+		leat_pool_make_to(&other, results, big_result, .workers = 1, .queue = 1,
+				  POOL(.order = LEAT_POOL_AS_COMPLETED)));
+	leat_chan_unref(results);
 }
 
 static int work_1ms(int *job, int *ret_result)

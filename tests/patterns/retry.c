@@ -216,8 +216,14 @@ TEST_WITH(bad_options, .log = log_line)
 	refused("factor", LEAT_RETRY_OPTIONS(.attempts = 2, .backoff = 1, .factor = 0.5));
 	CHECK_EQ(leat_retry_budget_init(&budget, -1, 0), -EINVAL);
 	EXPECT_LOG("ratio");
+	CHECK_EQ(leat_retry_budget_init(&budget, 11, 0), -EINVAL);
+	EXPECT_LOG("ratio is 11; it must be 0 to 10");
 	CHECK_EQ(leat_retry_budget_init(&budget, 0, -1), -EINVAL);
-	EXPECT_LOG("per_second");
+	EXPECT_LOG("per_second is -1; it must be 0 to 1e9");
+	CHECK_EQ(leat_retry_budget_init(&budget, 0, 2e9), -EINVAL);
+	EXPECT_LOG("leat_retry_budget_init: per_second is 2e+09; it must be 0 to 1e9");
+	CHECK_EQ(leat_retry_budget_init(&budget, 0, 1e-6), -EINVAL);
+	EXPECT_LOG("per_second is 1e-06; it must be 0, or one a day at least");
 }
 
 static int fail_and_count(int *calls)
