@@ -162,7 +162,7 @@ typedef struct leat_pool_options {
  * jobs of the queue meanwhile, one in the other as deep as memory allows (else -ENOMEM).
  * leat_pool_try_submit: -EAGAIN when the queue is full.  leat_pool_submit_until: waits to the
  * deadline then; a worker of the pool first ends the job that it does meanwhile.
- * leat_pool_submit_at: with a priority, 0 the most urgent.
+ * leat_pool_submit_at: with a priority, 0 the most urgent; leat_pool_submit_at_until: both.
  * leat_pool_submit_n(pool, jobs, n): an array, as the option overflow says; how many were
  * accepted, or an error if none was.
  *
@@ -173,8 +173,10 @@ typedef struct leat_pool_options {
 	leat_pool_push(LEAT__POOL_RAW(pool), LEAT__VALUE(pool, job), 0)
 #define leat_pool_submit_at(pool, priority, job) \
 	leat_pool_push(LEAT__POOL_RAW(pool), LEAT__VALUE(pool, job), (priority))
+#define leat_pool_submit_at_until(pool, priority, job, deadline)              \
+	leat_pool_push_until(LEAT__POOL_RAW(pool), LEAT__VALUE(pool, job), (priority), (deadline))
 #define leat_pool_submit_until(pool, job, deadline) \
-	leat_pool_push_until(LEAT__POOL_RAW(pool), LEAT__VALUE(pool, job), 0, (deadline))
+	leat_pool_submit_at_until(pool, 0, job, deadline)
 #define leat_pool_try_submit(pool, job) leat_pool_submit_until(pool, job, INT64_MIN)
 #define leat_pool_submit_n(pool, jobs, n) \
 	leat_pool_push_n(LEAT__POOL_RAW(pool), LEAT__CPTR(pool, jobs), (n))

@@ -95,7 +95,7 @@ static void pools()
 				   .queue = 10, .overflow = LEAT_OVERFLOW_BLOCK,
 				   .on_error = LEAT_ERROR_STOP) == 0, "pool with states");
 	for (int i = 0; i < 3; i++)
-		expect(leat_pool_submit(pool, i) == 0, "submit");
+		expect(leat_pool_submit_at_until(pool, 0, i, leat_in(LEAT_S)) == 0, "submit");
 	expect(leat_pool_drain(pool, LEAT_FOREVER) == 0, "drain");
 	expect(leat_pool_destroy(pool, nullptr) == 0, "end of a pool with states");
 }

@@ -474,6 +474,48 @@ TEST_SIM(priorities, 20)
 		CHECK_EQ(order[i], i / 4 * 10 + i % 4);
 }
 
+LEAT_TASK(submit_in_an_hour, (leat_pool(int), pool), (int, job), (int *, ret))
+{
+	*ret = leat_pool_submit_at_until(pool, 1, job, leat_in(3600 * LEAT_S));
+}
+
+/* Each priority has a queue of its own, of which who waits has to wait for a place. */
+TEST_SIM(priorities_with_a_deadline, 20)
+{
+	leat_group group;
+	leat_pool(int) pool;
+	leat_ledger l;
+	int r = 1;
+
+	reset();
+	leat_sem_init(&gate, 1, 0);
+	CHECK_EQ(leat_sem_acquire(&gate, 1), 0);
+	CHECK_EQ(leat_pool_make(&pool, wait_at_gate, .workers = 1, .queue = 1,
+				POOL(.priorities = 3)), 0);
+	CHECK_EQ(leat_pool_submit(pool, -1), 0);
+	test_settle();
+	CHECK_EQ(leat_group_init(&group, NULL), 0);
+	CHECK_EQ(leat_pool_submit_at_until(pool, 2, 4, leat_in(LEAT_MS)), 0);
+	CHECK_EQ(leat_pool_submit_at_until(pool, 1, 2, leat_in(LEAT_MS)), 0);
+	CHECK_EQ(leat_pool_submit_at_until(pool, 1, 9, leat_in(LEAT_MS)), -ETIMEDOUT);
+	CHECK_EQ(leat_pool_submit_at_until(pool, 1, 9, INT64_MIN), -EAGAIN);
+	CHECK_EQ(leat_go_in(&group, submit_in_an_hour, pool, 3, &r), 0);
+	CHECK_EQ(leat_pool_submit_until(pool, 1, leat_in(LEAT_MS)), 0);
+	CHECK_EQ(leat_pool_try_submit(pool, 9), -EAGAIN);
+	test_settle();
+	CHECK_EQ(r, 1);
+	leat_sem_release(&gate, 1);
+	CHECK_EQ(leat_group_wait(&group), 0);
+	leat_group_release(&group);
+	CHECK_EQ(r, 0);
+	CHECK_EQ(leat_pool_drain(pool, LEAT_FOREVER), 0);
+	CHECK_EQ(leat_pool_destroy(pool, ledger_init(&l)), 0);
+	check_at_rest(&l);
+	CHECK_EQ(done, 4);
+	for (int i = 0; i < 4; i++)
+		CHECK_EQ(order[i], i + 1);
+}
+
 static uint64_t last_task;
 
 static int count_tasks(int *job, long *ret_result)
