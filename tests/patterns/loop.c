@@ -40,6 +40,72 @@ TEST_BOTH(for_each_index, 3)
 	}
 }
 
+struct parts {
+	int64_t each;		/* ns, that an element takes */
+	size_t n, largest;	/* of those behind the first */
+	size_t first;		/* of the first ones, each as many as all before it and one: elements */
+};
+
+static int note_part(struct parts *p, size_t from, size_t to)
+{
+	if (from == p->first && to - from == from + 1) {
+		p->first = to;
+	} else {
+		p->n++;
+		if (to - from > p->largest)
+			p->largest = to - from;
+	}
+	return p->each > 0 ? leat_sleep(p->each * (int64_t)(to - from)) : 0;
+}
+
+static struct parts parts_of(int64_t each, size_t n)
+{
+	struct parts p = { .each = each };
+
+	CHECK_EQ(leat_parallel_for(n, note_part, &p), 0);
+	return p;
+}
+
+/*
+ * 20 us for each part, as the first elements tell, which in the simulator take a little longer;
+ * and a half of that, since a part too large is halved.
+ */
+TEST_SIM(parts_take_a_time, 3)
+{
+	struct parts p = parts_of(100, N);
+
+	CHECK_EQ(p.first, 63);
+	CHECK(p.largest <= 200 && p.largest > 200 / 3);
+	CHECK(p.n <= N / (200 / 3));
+	p = parts_of(1000, N);
+	CHECK_EQ(p.first, 7);
+	CHECK(p.largest <= 20 && p.largest > 20 / 3);
+	/* Slower than that: each for itself. */
+	p = parts_of(100 * LEAT_US, 200);
+	CHECK_EQ(p.first, 1);
+	CHECK_EQ(p.largest, 1);
+	CHECK_EQ(p.n, 199);
+}
+
+/* However quick they are: eight parts for each worker. */
+TEST_SIM(parts_for_each_worker, 3)
+{
+	size_t parts = 8 * (size_t)leat_workers();
+	struct parts p = parts_of(0, 8191 + parts * 1000);
+
+	CHECK_EQ(p.first, 8191);
+	CHECK(p.largest <= 1000);
+	CHECK(p.n >= parts && p.n <= 2 * parts);
+}
+
+TEST_WITH(parts_for_four_workers, .workers = 4)
+{
+	struct range range = { 0 };
+
+	CHECK_EQ(leat_parallel_for(N, note, &range), 0);
+	CHECK(range.parts >= 8 * 4);
+}
+
 static int work_a_while(int *element)
 {
 	gauge_enter(&gauge);
