@@ -43,7 +43,7 @@ TEST_BOTH(for_each_index, 3)
 struct parts {
 	int64_t each;		/* ns, that an element takes */
 	size_t n, largest;	/* of those behind the first */
-	size_t first;		/* of the first ones, each as many as all before it and one: elements */
+	size_t first;		/* how many those were: each as many as all before it, and one */
 };
 
 static int note_part(struct parts *p, size_t from, size_t to)
