@@ -135,7 +135,8 @@ typedef struct leat_pool_options {
  * leat_pool_make_with_to(ret_pool, state, init, fini, results, work, options...): each worker has a
  * state of its own, such as the handle of a database: a copy of what *state, of type S, is now.
  * int (*init)(S *, int worker) is called on it in a task before the worker's first job, and
- * void (*fini)(S *) when it goes; it is work's first argument.  An error of init stops the pool.
+ * void (*fini)(S *) when it goes, or the pool is made smaller; it is work's first argument.  Both
+ * may block; fini is not cancelled.  An error of init stops the pool.
  *
  * Types that do not match do not compile.  Functions among the options, that are given a job or a
  * result, are made of typed ones by LEAT_POOL_DROP(T, fn), LEAT_POOL_KEY(Job, fn),
@@ -230,7 +231,8 @@ LEAT_API int leat_pool_end(leat_pool_raw *pool, leat_ledger *ret_ledger);
 
 /*
  * The most workers from now on, n > 0.  More begin at once if jobs wait; those that are too
- * many finish what they have taken.  Never blocks.
+ * many finish what they have taken.  No more than n keep their states: fini is called, in a task of
+ * the pool, on those of idle ones, and of others when they end.  Never blocks.
  */
 LEAT_API void leat_pool_set_workers(leat_pool_raw *pool, int n);
 #define leat_pool_resize(pool, n) leat_pool_set_workers(LEAT__POOL_RAW(pool), (n))

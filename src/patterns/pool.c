@@ -76,7 +76,7 @@ static void release(struct leat_pool *pool)
 
 	for (w = pool->all; w; w = next) {
 		next = w->next;
-		leat__pool_worker_free(pool, w);
+		leat__pool_worker_free(w);
 	}
 	for (int i = 0; i < pool->nqueues; i++)
 		leat_channel_unref(pool->queue[i]);
@@ -381,12 +381,17 @@ static void set_limit(struct leat_pool *pool, int limit)
 
 void leat_pool_set_workers(leat_pool_raw *pool, int n)
 {
+	bool surplus;
+
 	check(__func__, pool);
 	if (n <= 0)
 		leat_misuse(__func__, pool, "n is %d; it must be > 0", n);
 	leat_mutex_lock(&pool->lock);
 	pool->workers = n;
+	surplus = pool->states > n;
 	set_limit(pool, atomic_load(&pool->limit) > 0 ? n : 0);
+	if (surplus)
+		leat__pool_end_surplus(pool);
 }
 
 int leat_pool_hold(leat_pool_raw *pool, int64_t deadline)

@@ -64,7 +64,7 @@ struct leat__pool_worker {
 	_Atomic uint64_t task;	/* id of the task that works for it; 0: none */
 	int64_t idle_since;	/* (L) */
 	int index;		/* (c) */
-	bool has_state;		/* (o) */
+	bool has_state;		/* (o), (L) of an idle one */
 	bool starting;		/* (o) has not taken a job yet */
 	uint64_t below;		/* (o) jobs on other stacks, which wait for the present one */
 	struct leat__counts counts;
@@ -80,7 +80,8 @@ struct leat_pool {
 	leat_group group;	/* of the tasks */
 	leat_mutex lock;
 	leat_cond quiet;	/* running has become 0, or ended true */
-	struct leat__pool_worker *all, *idle; /* (L) idle: last in, first out */
+	struct leat__pool_worker *all; /* (L) */
+	struct leat__pool_worker *idle; /* (L) last in, first out; those with a state first */
 	int next_index;		/* (L) of a worker */
 	struct leat__counts gone; /* (L) of workers that are no more */
 	leat_stage_stats gone_times; /* (L) of the same: their time */
@@ -94,6 +95,7 @@ struct leat_pool {
 	_Atomic int running;	/* (L, a) records with a task */
 	_Atomic int limit;	/* (L, a) 0: paused */
 	int workers;		/* (L) the limit when it is not paused */
+	int states;		/* (L) of workers; no more of idle ones than workers */
 	bool starting;		/* (L) one of the workers is */
 	bool closed;		/* (L) */
 	int callers;		/* (L) those that do a job themselves, and are no workers */
@@ -129,8 +131,12 @@ struct leat__pool_worker *leat__pool_self(struct leat_pool *pool);
 bool leat__pool_has_jobs(struct leat_pool *pool);
 /* Under the lock. */
 struct leat__pool_worker *leat__pool_worker_new(struct leat_pool *pool);
-/* Ends the state of w and frees it; nobody knows of it any more. */
-void leat__pool_worker_free(struct leat_pool *pool, struct leat__pool_worker *w);
+/* Under the lock: w has no task, and may begin again. */
+void leat__pool_to_idle(struct leat__pool_worker *w);
+/* Ends the state of w, if it has one, which pool->states does not count any more.  May block. */
+void leat__pool_end_state(struct leat__pool_worker *w);
+/* The same, and frees it; nobody knows of it any more. */
+void leat__pool_worker_free(struct leat__pool_worker *w);
 void leat__pool_update_open(struct leat_pool *pool);
 /* Closes the results when everything is done: after each end of a worker, and the close. */
 void leat__pool_look_for_end(struct leat_pool *pool);
@@ -210,6 +216,8 @@ int leat__pool_go_deeper(struct leat_pool *pool, struct leat__pool_worker *w,
 /* pool_trim.c */
 /* Under the lock: w is idle from now on, and goes if it stays so. */
 void leat__pool_trim_later(struct leat_pool *pool, struct leat__pool_worker *w);
+/* There are more states than workers now: those of idle ones end, in a task. */
+void leat__pool_end_surplus(struct leat_pool *pool);
 /* Adds part to sum. */
 void leat__counts_add(struct leat__counts *sum, struct leat__counts *part);
 

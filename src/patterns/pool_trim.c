@@ -1,4 +1,7 @@
-/* Workers that have idled for long go: their state ends, their record is freed. */
+/*
+ * Workers that have idled for long go: their state ends, their record is freed.  Of those that are
+ * too many since the pool was made smaller the state ends.
+ */
 #include "patterns/pool.h"
 
 #include <leat/extend.h>
@@ -21,6 +24,7 @@ static void forget(struct leat_pool *pool, struct leat__pool_worker *w)
 	while (*link != w)
 		link = &(*link)->next;
 	*link = w->next;
+	pool->states -= w->has_state;
 	leat__counts_add(&pool->gone, &w->counts);
 	(void)leat__meter_read(&w->meter, &pool->gone_times, leat_now());
 }
@@ -74,7 +78,7 @@ static int trim(void *arg)
 	leat_mutex_unlock(&pool->lock);
 	for (; old; old = next) {
 		next = old->next_idle;
-		leat__pool_worker_free(pool, old);
+		leat__pool_worker_free(old);
 	}
 	return 0;
 }
@@ -84,4 +88,60 @@ void leat__pool_trim_later(struct leat_pool *pool, struct leat__pool_worker *w)
 	w->idle_since = leat_now();
 	if (!pool->trims && w->index > 0)
 		trim_later(pool, w->idle_since);
+}
+
+/*
+ * Under the lock: idle ones whose states are too many, out of the list, linked by next_idle.  Those
+ * that have worked last keep theirs.
+ */
+static struct leat__pool_worker *take_surplus(struct leat_pool *pool)
+{
+	struct leat__pool_worker **link = &pool->idle, *taken = NULL, *w;
+	int keep = pool->workers - pool->states;
+
+	for (w = pool->idle; w; w = w->next_idle)
+		keep += w->has_state;
+	while ((w = *link) != NULL) {
+		if (!w->has_state || keep-- > 0) {
+			link = &w->next_idle;
+			continue;
+		}
+		*link = w->next_idle;
+		pool->states--;
+		w->next_idle = taken;
+		taken = w;
+	}
+	return taken;
+}
+
+static int end_surplus(void *args)
+{
+	struct leat_pool *pool = *(struct leat_pool **)args;
+	struct leat__pool_worker *w, *next;
+
+	leat_mutex_lock(&pool->lock);
+	w = take_surplus(pool);
+	leat_mutex_unlock(&pool->lock);
+	for (; w; w = next) {
+		next = w->next_idle;
+		leat__pool_end_state(w);
+		leat_mutex_lock(&pool->lock);
+		leat__pool_to_idle(w);
+		leat_mutex_unlock(&pool->lock);
+	}
+	/* Without memory for another, nobody may have begun meanwhile. */
+	if (leat__pool_has_jobs(pool))
+		leat__pool_wake(pool);
+	return 0;
+}
+
+static const leat_task_type surplus_type = {
+	"pool, end of states", end_surplus, sizeof(struct leat_pool *)
+};
+
+void leat__pool_end_surplus(struct leat_pool *pool)
+{
+	/* Without memory they end after their next job, or with the pool. */
+	(void)leat_spawn(&pool->group, &surplus_type, &pool,
+			 LEAT_TASK_OPTIONS(.name = pool->o.name));
 }

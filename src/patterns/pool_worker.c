@@ -30,11 +30,39 @@ struct leat__pool_worker *leat__pool_worker_new(struct leat_pool *pool)
 	return w;
 }
 
-void leat__pool_worker_free(struct leat_pool *pool, struct leat__pool_worker *w)
+void leat__pool_end_state(struct leat__pool_worker *w)
 {
-	if (w->has_state && pool->o.state)
-		pool->o.fini(w->state);
-	leat_free(w, size_of(pool));
+	bool in_task = leat_task_id() != 0;
+
+	if (!w->has_state)
+		return;
+	if (in_task)
+		leat_shield_begin();
+	w->pool->o.fini(w->state);
+	if (in_task)
+		leat_shield_end();
+	w->has_state = false;
+}
+
+void leat__pool_worker_free(struct leat__pool_worker *w)
+{
+	leat__pool_end_state(w);
+	leat_free(w, size_of(w->pool));
+}
+
+void leat__pool_to_idle(struct leat__pool_worker *w)
+{
+	struct leat_pool *pool = w->pool;
+	struct leat__pool_worker **link = &pool->idle;
+
+	leat__pool_is_in(w, leat__pool_idle_state(pool));
+	if (pool->o.state && !w->has_state)
+		while (*link && (*link)->has_state)
+			link = &(*link)->next_idle;
+	w->next_idle = *link;
+	*link = w;
+	if (pool->o.idle > 0)
+		leat__pool_trim_later(pool, w);
 }
 
 void leat__pool_update_open(struct leat_pool *pool)
@@ -102,13 +130,9 @@ static void end(struct leat__pool_worker *w)
 
 	atomic_store_explicit(&w->task, 0, memory_order_relaxed);
 	leat_mutex_lock(&pool->lock);
-	leat__pool_is_in(w, leat__pool_idle_state(pool));
-	w->next_idle = pool->idle;
-	pool->idle = w;
+	leat__pool_to_idle(w);
 	if (w->starting)
 		w->starting = pool->starting = false;
-	if (pool->o.idle > 0)
-		leat__pool_trim_later(pool, w);
 	if (atomic_fetch_sub(&pool->running, 1) == 1)
 		leat_cond_broadcast(&pool->quiet);
 	leat__pool_update_open(pool);
@@ -119,17 +143,38 @@ static void end(struct leat__pool_worker *w)
 static bool have_state(struct leat__pool_worker *w)
 {
 	struct leat_pool *pool = w->pool;
-	int r = 0;
+	int r;
 
-	if (!w->has_state && pool->o.state) {
-		memcpy(w->state, pool->o.state, pool->o.state_size);
-		r = pool->o.init(w->state, w->index);
-	}
-	if (r < 0)
+	if (w->has_state || !pool->o.state)
+		return true;
+	memcpy(w->state, pool->o.state, pool->o.state_size);
+	r = pool->o.init(w->state, w->index);
+	if (r < 0) {
 		leat_pool_stop(pool, r);
-	else
-		w->has_state = true;
-	return r >= 0;
+		return false;
+	}
+	leat_mutex_lock(&pool->lock);
+	pool->states++;
+	leat_mutex_unlock(&pool->lock);
+	w->has_state = true;
+	return true;
+}
+
+/* Before T3: the pool may have been made smaller. */
+static void end_if_surplus(struct leat__pool_worker *w)
+{
+	struct leat_pool *pool = w->pool;
+	bool surplus;
+
+	leat_mutex_lock(&pool->lock);
+	surplus = pool->states > pool->workers;
+	pool->states -= surplus;
+	leat_mutex_unlock(&pool->lock);
+	if (!surplus)
+		return;
+	if (w->starting) /* others need not wait for it */
+		leat__pool_started(w);
+	leat__pool_end_state(w);
 }
 
 /* Before T3; false: it may not go on, or there is nothing still. */
@@ -165,6 +210,8 @@ static void work(struct leat__pool_worker *w, bool is_task)
 			while (is_task && wait_a_turn(w));
 		if (leat_cancelled() && leat__pool_error(pool) == 0)
 			leat_pool_stop(pool, -ECANCELED);
+		if (w->has_state)
+			end_if_surplus(w);
 		end(w);								/* T3 */
 		w = leat__pool_has_jobs(pool) ? begin(pool) : NULL;		/* T4 */
 	} while (w);

@@ -196,6 +196,62 @@ TEST_PLAIN(pools)
 		}
 }
 
+/* Each state that is made ends once, in a task that is not cancelled. */
+static int make_state(struct box *state, int worker)
+{
+	int r = leat_sleep(LEAT_US);
+
+	if (r == 0)
+		*state = new_box(worker);
+	return r;
+}
+
+static void end_state(struct box *state)
+{
+	CHECK_EQ(leat_sleep(LEAT_US), 0);
+	free(state->owned);
+	atomic_fetch_add(&used, 1);
+}
+
+static int use_state(struct box *state, int *job)
+{
+	CHECK(state->owned);
+	return leat_sleep(*job * LEAT_US);
+}
+
+static int resize_scenario(struct fixture *f)
+{
+	static const struct box none;
+	leat_pool(int) pool;
+	int r;
+
+	begin(f);
+	r = leat_pool_make_with(&pool, &none, make_state, end_state, use_state, .workers = 3,
+				.queue = 8, .overflow = LEAT_OVERFLOW_BLOCK,
+				.on_error = LEAT_ERROR_STOP);
+	if (r < 0)
+		return r;
+	for (int i = 0; i < 8 && r == 0; i++) {
+		r = leat_pool_submit(pool, i % 4);
+		if (i % 4 == 3)
+			leat_pool_resize(pool, 1);
+		if (r == 0)
+			r = leat_sleep(i % 4 * 2 * LEAT_US);
+		if (i == 5)
+			leat_pool_resize(pool, 3);
+	}
+	leat_pool_destroy(pool, ledger_init(&f->ledger));
+	f->has_ledger = true;
+	return r;
+}
+
+TEST_PLAIN(states_of_resized_pools)
+{
+	struct fixture f = { 0 };
+
+	everywhere(resize_scenario, &f);
+}
+
 /* Jobs that wait for jobs of their own pool, so deep that they need more than one stack. */
 struct ask {
 	struct box box;

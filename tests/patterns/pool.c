@@ -1000,6 +1000,91 @@ TEST_SIM(state_of_workers, 20)
 	CHECK_EQ(finis, 4);
 }
 
+/* May block, also in a pool that is being stopped. */
+static void end_slowly(struct state *state)
+{
+	CHECK_EQ(leat_sleep(LEAT_MS), 0);
+	end_state(state);
+}
+
+static void submit_many(leat_pool(int) pool, int n)
+{
+	for (int i = 0; i < n; i++)
+		CHECK_EQ(leat_pool_submit(pool, i), 0);
+}
+
+/* No more states than workers are kept, and when there may be more, they are made anew. */
+TEST_SIM(states_of_a_smaller_pool_end, 50)
+{
+	leat_pool(int) pool;
+	leat_ledger l;
+
+	reset();
+	CHECK_EQ(leat_pool_make_with(&pool, &template, make_state, end_slowly, use_state,
+				     .workers = 10, .queue = 100, POOL()), 0);
+	submit_many(pool, 50);
+	CHECK_EQ(leat_sleep(LEAT_S), 0);
+	CHECK_EQ(inits, 10);
+	leat_pool_resize(pool, 12);
+	CHECK_EQ(leat_pool_pause(pool, LEAT_FOREVER), 0);
+	leat_pool_resume(pool);
+	CHECK_EQ(leat_sleep(LEAT_S), 0);
+	CHECK_EQ(finis, 0);
+	leat_pool_resize(pool, 2); /* idle ones */
+	CHECK_EQ(leat_sleep(20 * LEAT_MS), 0);
+	CHECK_EQ(finis, 8);
+	submit_many(pool, 20);
+	CHECK_EQ(leat_sleep(LEAT_S), 0);
+	CHECK_EQ(inits, 10);
+	leat_pool_resize(pool, 6);
+	submit_many(pool, 40);
+	CHECK_EQ(leat_sleep(1500 * LEAT_US), 0);
+	CHECK_EQ(inits, 14);
+	leat_pool_resize(pool, 1); /* at work */
+	CHECK_EQ(leat_sleep(3 * LEAT_MS), 0);
+	CHECK_EQ(finis, 13);
+	CHECK_EQ(leat_pool_drain(pool, LEAT_FOREVER), 0);
+	CHECK_EQ(leat_pool_destroy(pool, ledger_init(&l)), 0);
+	CHECK_EQ(inits, 14);
+	CHECK_EQ(finis, 14);
+	check_at_rest(&l);
+	CHECK_EQ(l.out, 110);
+}
+
+LEAT_TASK(resize_often, (leat_pool(int), pool), (int, n))
+{
+	for (int i = 0; i < n; i++) {
+		leat_pool_resize(pool, 1 + i * 7 % 5);
+		CHECK_EQ(leat_sleep(i % 3 * 300 * LEAT_US), 0);
+	}
+}
+
+/* Each state ends once, also if the pool goes meanwhile, or idle workers do. */
+TEST_BOTH(states_of_a_pool_that_is_resized, 50)
+{
+	for (int i = 0; i < 4; i++) {
+		leat_group group;
+		leat_pool(int) pool;
+		leat_ledger l;
+
+		reset();
+		leat_group_init(&group, NULL);
+		CHECK_EQ(leat_pool_make_with(&pool, &template, make_state, end_slowly, use_state,
+					     .workers = 5, .queue = 10,
+					     POOL(.idle = i % 2 * LEAT_MS)), 0);
+		CHECK_EQ(leat_go_in(&group, resize_often, pool, 20), 0);
+		submit_many(pool, 40);
+		CHECK_EQ(leat_group_wait(&group), 0);
+		if (i < 2)
+			CHECK_EQ(leat_pool_drain(pool, LEAT_FOREVER), 0);
+		leat_pool_resize(pool, 1);
+		leat_pool_destroy(pool, ledger_init(&l));
+		CHECK_EQ(inits, finis);
+		check_at_rest(&l);
+		leat_group_release(&group);
+	}
+}
+
 static int no_state(struct state *state, int worker)
 {
 	(void)state;
