@@ -11,9 +11,13 @@
 
 #include <leat/leat.h>
 
+#include "structure.h"
+
 enum {
 	SOURCES = 3, STEPS = 8, STAGES = 200, OPEN = 6, SINKS = OPEN,
-	KEYS = 4, ITEMS = 40, APART = 1000,
+	KEYS = 4, ITEMS = 40, APART = 1000, HEAVIEST = 5,
+	RATE = 200000, BURST = 3,
+	SEEDS = 13500, DISTINCT = 10000,
 };
 
 struct box {
@@ -27,11 +31,21 @@ struct boxes {
 	size_t n;
 };
 
+/* Of what takes a token for each of its items. */
+struct rate {
+	leat_bucket bucket;
+	bool is_given;
+	int taken;
+};
+
 struct stage {
 	struct gauge gauge;
+	struct rate rate;
 	int workers;
 	uint64_t bad, skip;	/* one in so many; 0: none */
 	int64_t nap;		/* at most */
+	size_t items;		/* of a batch that it takes: the most */
+	uint64_t weight;	/* the same; 0: no bound */
 };
 
 /* A flow that no stage takes yet. */
@@ -43,12 +57,16 @@ struct open_flow {
 };
 
 struct source {
+	leat_chan(struct box) chan; /* from which it comes; NULL: it is made */
+	struct rate rate;
 	int next, end;
 	unsigned waits;		/* a set: those that wait for it, or for which it waits */
+	int bytes, most_bytes;	/* of its items that have not ended */
 };
 
 struct sink {
-	struct shape *shape;
+	leat_chan(struct box) chan; /* to which it goes; NULL: it is used */
+	struct stage *stage;
 	int enough;		/* 0: never */
 	bool in_order, key_order;
 	int last[KEYS], last_of_all;
@@ -67,7 +85,13 @@ struct shape {
 	bool all;		/* every item is wanted */
 	bool may_be_refused;	/* it might wait for ever */
 	size_t live;
+	int64_t live_bytes;
+	int64_t began;
 };
+
+/* Of the one that runs: how many boxes there are of each item. */
+static struct source *source_of;
+static int boxes_of[SOURCES * APART];
 
 static atomic_int made, used, failed, dropped;
 
@@ -76,14 +100,27 @@ static uint64_t one_in(uint64_t n)
 	return n > 0 && leat_random(n) == 0;
 }
 
+static uint64_t weight_of(const struct box *box)
+{
+	return (uint64_t)(1 + box->n % HEAVIEST);
+}
+
 static void fill(struct box *box, int n, int part)
 {
+	struct source *s = &source_of[n / APART];
+
 	*box = (struct box){ .n = n, .part = part, .owned = malloc(1) };
 	atomic_fetch_add(&made, 1);
+	if (boxes_of[n]++ > 0)
+		return;
+	s->bytes += (int)weight_of(box);
+	if (s->bytes > s->most_bytes)
+		s->most_bytes = s->bytes;
 }
 
 static int make_box(struct source *s, struct box *ret_box)
 {
+	s->rate.taken++;
 	if (one_in(4) && leat_sleep((int64_t)leat_random(10 * LEAT_US)) < 0)
 		return -ECANCELED;
 	if (s->next == s->end)
@@ -95,8 +132,11 @@ static int make_box(struct source *s, struct box *ret_box)
 /* What a reduce hands on owns nothing, and counts as no item. */
 static void end_box(struct box *box, atomic_int *how)
 {
-	if (box->owned)
-		atomic_fetch_add(how, 1);
+	if (!box->owned)
+		return;
+	atomic_fetch_add(how, 1);
+	if (--boxes_of[box->n] == 0)
+		source_of[box->n / APART].bytes -= (int)weight_of(box);
 	free(box->owned);
 }
 
@@ -121,6 +161,7 @@ static int work(struct stage *st)
 {
 	int r = 0;
 
+	st->rate.taken++;
 	gauge_enter(&st->gauge);
 	if (st->nap > 0 && one_in(2))
 		r = leat_sleep((int64_t)leat_random((uint64_t)st->nap));
@@ -170,15 +211,22 @@ static int multiply(struct stage *st, struct box *in, leat_emitter(struct box) o
 
 static int unpack(struct stage *st, struct boxes *batch, leat_emitter(struct box) out)
 {
-	int r = work(st);
+	uint64_t weight = 0;
+	int r;
 
+	for (size_t i = 0; i < batch->n; i++)
+		weight += weight_of(&batch->item[i]);
+	CHECK(batch->n > 0 && batch->n <= st->items);
+	CHECK(st->weight == 0 || batch->n == 1 || weight <= st->weight);
+	r = work(st);
 	for (size_t i = 0; i < batch->n; i++)
 		if (r < 0 || r == LEAT_SKIP || (r = leat_emit(out, batch->item[i])) < 0)
 			drop_box(&batch->item[i]);
 	return 0;
 }
 
-static int use(struct sink *s, struct box *box)
+/* 0, or LEAT_ECLOSED. */
+static int use_up(struct sink *s, struct box *box)
 {
 	int place = 2 * APART * box->n + box->part, *last = &s->last[key_of(box)];
 
@@ -189,6 +237,13 @@ static int use(struct sink *s, struct box *box)
 	s->last_of_all = *last = place;
 	end_box(box, &used);
 	return ++s->used == s->enough ? LEAT_ECLOSED : 0;
+}
+
+static int use(struct sink *s, struct box *box)
+{
+	int r = work(s->stage);
+
+	return r < 0 ? r : use_up(s, box);
 }
 
 static int clone_box(const struct box *box, struct box *ret_copy)
@@ -204,6 +259,16 @@ static int add_box(struct box *sum, struct box *box)
 	if (one_in(50))
 		return -EIO;
 	sum->n = box->n;
+	drop_box(box);
+	return 0;
+}
+
+/* Into the one before it, which stays what it is. */
+static int merge_boxes(struct box *sum, struct box *box)
+{
+	(void)sum;
+	if (one_in(50))
+		return -EIO;
 	drop_box(box);
 	return 0;
 }
@@ -255,6 +320,16 @@ static const leat_retry_options *random_retry(void)
 	return leat_random(2) ? &retry : NULL;
 }
 
+/* Not with a retry: that takes no token. */
+static leat_bucket *random_rate(struct rate *rate, const leat_retry_options *with)
+{
+	if (with || leat_random(4))
+		return NULL;
+	rate->is_given = true;
+	CHECK_EQ(leat_bucket_init(&rate->bucket, RATE, BURST), 0);
+	return &rate->bucket;
+}
+
 static size_t random_buffer(void)
 {
 	return leat_random(2) ? 0 : (size_t)leat_random(8);
@@ -297,13 +372,15 @@ static void add_map(leat_pipeline *p, struct shape *s, struct open_flow *f)
 	leat_flow(struct box) in = f->flow;
 	uint64_t fails = leat_random(3); /* nowhere, to a function, on as a letter */
 	bool has_gaps = mode == LEAT_STAGE_ORDERED && one_in(3);
+	const leat_retry_options *retries = random_retry();
 
 	st->workers = mode == LEAT_STAGE_SERIAL ? 1 : 1 + (int)leat_random(4);
 	f->in_order &= !has_gaps && (mode == LEAT_STAGE_SERIAL || mode == LEAT_STAGE_ORDERED);
 	f->key_order &= !has_gaps && mode != LEAT_STAGE_PARALLEL;
 	leat_pipeline_map_with(
 		p, in, &f->flow, st, map_box, .name = "map", .mode = mode, .workers = st->workers,
-		.buffer = random_buffer(), .on_error = on_error, .retry = random_retry(),
+		.buffer = random_buffer(), .on_error = on_error, .retry = retries,
+		.rate = random_rate(&st->rate, retries),
 		.window = mode == LEAT_STAGE_ORDERED ? 1 + (size_t)leat_random(6) : 0,
 		.gap_after = has_gaps ? 1 + (int64_t)leat_random(20 * LEAT_US) : 0,
 		.gap = has_gaps ? LEAT_STAGE_GAP(struct box, gap) : NULL,
@@ -327,21 +404,39 @@ static void add_reduce(leat_pipeline *p, struct shape *s, struct open_flow *f)
 		add_letters(p, s, f, in);
 }
 
+static void add_conflate(leat_pipeline *p, struct shape *s, struct open_flow *f)
+{
+	enum leat_on_error on_error = random_on_error();
+	leat_flow(struct box) in = f->flow;
+	uint64_t fails = leat_random(3);
+
+	leat_pipeline_conflate(p, in, &f->flow, merge_boxes, .name = "conflate",
+			       .on_error = on_error, .buffer = random_buffer(),
+			       .failed = fails == 1 ? LEAT_STAGE_FAILED(struct box, box_failed)
+						    : NULL, DROP);
+	if (fails == 2 && on_error == LEAT_ERROR_COUNT && s->nopen < OPEN)
+		add_letters(p, s, f, in);
+}
+
 static void add_flat(leat_pipeline *p, struct shape *s, struct open_flow *f)
 {
-	enum leat_stage_mode mode = (enum leat_stage_mode)(1 + leat_random(3));
+	enum leat_stage_mode mode = (enum leat_stage_mode)(1 + leat_random(4));
 	enum leat_on_error on_error = random_on_error();
 	bool ordered = mode == LEAT_STAGE_ORDERED;
+	const leat_retry_options *retries = random_retry();
 	struct stage *st = new_stage(s);
 	leat_flow(struct box) in = f->flow;
 	uint64_t fails = leat_random(3);
 
 	st->workers = mode == LEAT_STAGE_SERIAL ? 1 : 1 + (int)leat_random(4);
 	f->in_order &= mode == LEAT_STAGE_SERIAL || ordered;
-	f->key_order &= mode == LEAT_STAGE_SERIAL || ordered;
+	f->key_order &= mode != LEAT_STAGE_PARALLEL;
 	leat_pipeline_flat_with(p, in, &f->flow, st, multiply, .name = "flat", .mode = mode,
 				.workers = st->workers, .buffer = random_buffer(),
-				.on_error = on_error, .retry = random_retry(),
+				.on_error = on_error, .retry = retries,
+				.rate = random_rate(&st->rate, retries),
+				.key = mode == LEAT_STAGE_KEYED ? LEAT_STAGE_KEY(struct box, key_of)
+								: NULL,
 				.window = ordered ? 1 + (size_t)leat_random(6) : 0,
 				.ahead = ordered ? 1 + (size_t)leat_random(3) : 0,
 				.failed = fails == 1 ? LEAT_STAGE_FAILED(struct box, box_failed)
@@ -353,14 +448,18 @@ static void add_flat(leat_pipeline *p, struct shape *s, struct open_flow *f)
 static void add_batch(leat_pipeline *p, struct shape *s, struct open_flow *f)
 {
 	size_t items = 1 + leat_random(s->live / f->batched);
-	bool for_ever = one_in(4);
+	bool for_ever = one_in(4) && s->live_bytes == 0;
 	struct stage *st = new_stage(s);
 	leat_flow(struct boxes) batch;
 
+	st->items = items;
+	st->weight = leat_random(3) ? 0 : 1 + leat_random(3 * HEAVIEST);
 	f->batched *= items;
 	s->may_be_refused |= for_ever;
 	leat_pipeline_batch(p, f->flow, &batch, .name = "batch", .buffer = random_buffer(),
-			    .items = items,
+			    .items = items, .weight = st->weight,
+			    .weigh = st->weight > 0 ? LEAT_STAGE_WEIGH(struct box, weight_of)
+						    : NULL,
 			    .wait = for_ever ? LEAT_FOREVER
 					     : 1 + (int64_t)leat_random(20 * LEAT_US));
 	leat_pipeline_flat_with(p, batch, &f->flow, st, unpack, .name = "unpack",
@@ -501,39 +600,82 @@ static void add_fan_in(leat_pipeline *p, struct shape *s)
 	s->nopen--;
 }
 
+#define WEIGHED(s) \
+	.weigh = (s)->live_bytes > 0 ? LEAT_STAGE_WEIGH(struct box, weight_of) : NULL
+
 static void add_source(leat_pipeline *p, struct shape *s)
 {
 	int i = s->nsources++;
+	struct source *source = &s->source[i];
 	struct open_flow *f = &s->open[s->nopen++];
 
-	s->source[i].next = i * APART;
-	s->source[i].end = i * APART + (int)leat_random(ITEMS);
+	source->next = i * APART;
+	source->end = i * APART + (int)leat_random(ITEMS);
 	*f = (struct open_flow){ .in_order = true, .key_order = true, .sources = 1u << i,
 				 .batched = 1 };
-	leat_pipeline_source(p, &f->flow, &s->source[i], make_box, .name = "make", DROP);
+	if (leat_random(3)) {
+		leat_pipeline_source(p, &f->flow, source, make_box, .name = "make", WEIGHED(s),
+				     .rate = random_rate(&source->rate, NULL), DROP);
+		return;
+	}
+	source->chan = leat_chan_make(struct box, 0);
+	leat_pipeline_from(p, &f->flow, source->chan, .name = "from", WEIGHED(s),
+			   .rate = random_rate(&source->rate, NULL), DROP);
+}
+
+static void add_user(leat_pipeline *p, struct shape *s, struct sink *sink,
+		     const struct open_flow *f)
+{
+	static const enum leat_stage_mode modes[] = {
+		LEAT_STAGE_SERIAL, LEAT_STAGE_SERIAL, LEAT_STAGE_PARALLEL, LEAT_STAGE_KEYED,
+	};
+	enum leat_stage_mode mode = modes[leat_random(4)];
+	enum leat_on_error on_error = random_on_error();
+	const leat_retry_options *retries = random_retry();
+	struct stage *st = sink->stage;
+	uint64_t fails = leat_random(3);
+
+	st->workers = mode == LEAT_STAGE_SERIAL ? 1 : 1 + (int)leat_random(4);
+	sink->in_order &= mode == LEAT_STAGE_SERIAL;
+	sink->key_order &= mode != LEAT_STAGE_PARALLEL;
+	leat_pipeline_sink_with(
+		p, f->flow, sink, use, .name = "use", .mode = mode, .workers = st->workers,
+		.on_error = on_error, .buffer = random_buffer(), .retry = retries,
+		.rate = random_rate(&st->rate, retries),
+		.key = mode == LEAT_STAGE_KEYED ? LEAT_STAGE_KEY(struct box, key_of) : NULL,
+		.failed = fails == 1 ? LEAT_STAGE_FAILED(struct box, box_failed) : NULL);
+	if (fails == 2 && on_error == LEAT_ERROR_COUNT && s->nopen < OPEN)
+		add_letters(p, s, f, f->flow);
 }
 
 static void add_sink(leat_pipeline *p, struct shape *s, const struct open_flow *f)
 {
 	struct sink *sink = &s->sink[s->nsinks++];
 
+	sink->stage = new_stage(s);
 	sink->enough = leat_random(4) ? 0 : 1 + (int)leat_random(10);
 	s->all &= sink->enough == 0;
 	sink->in_order = f->in_order;
 	sink->key_order = f->key_order;
 	sink->last_of_all = -1;
 	memset(sink->last, -1, sizeof(sink->last));
-	leat_pipeline_sink_with(p, f->flow, sink, use, .name = "use", .mode = LEAT_STAGE_SERIAL,
-				.on_error = LEAT_ERROR_STOP, .buffer = random_buffer(),
-				.retry = random_retry());
+	if (leat_random(4)) {
+		add_user(p, s, sink, f);
+		return;
+	}
+	sink->chan = leat_chan_make(struct box, 0);
+	leat_pipeline_to(p, f->flow, sink->chan, .name = "to", .buffer = random_buffer(),
+			 .rate = random_rate(&sink->stage->rate, NULL));
 }
 
 static void grow(leat_pipeline *p, struct shape *s)
 {
 	struct open_flow *f = &s->open[leat_random((uint64_t)s->nopen)];
-	uint64_t kind = leat_random(15);
+	uint64_t kind = leat_random(16);
 
-	if (kind == 14)
+	if (kind == 15)
+		add_conflate(p, s, f);
+	else if (kind == 14)
 		add_reduce(p, s, f);
 	else if (kind == 0)
 		add_flat(p, s, f);
@@ -557,8 +699,10 @@ static leat_pipeline *build(struct shape *s)
 	leat_pipeline *p;
 
 	s->live = 1 + leat_random(12);
+	s->live_bytes = leat_random(3) ? 0 : 1 + (int64_t)leat_random(8 * HEAVIEST);
 	s->all = true;
-	CHECK_EQ(leat_pipeline_make(&p, .live = s->live), 0);
+	s->began = leat_now();
+	CHECK_EQ(leat_pipeline_make(&p, .live = s->live, .live_bytes = s->live_bytes), 0);
 	for (int i = 0; i < sources; i++)
 		add_source(p, s);
 	for (uint64_t steps = leat_random(STEPS + 1); steps > 0; steps--)
@@ -566,6 +710,56 @@ static leat_pipeline *build(struct shape *s)
 	for (int i = 0; i < s->nopen; i++)
 		add_sink(p, s, &s->open[i]);
 	return p;
+}
+
+/* For a source: into its channel, until that is abandoned. */
+LEAT_TASK(feed, (struct source *, s))
+{
+	struct box box;
+
+	for (; s->next < s->end; s->next++, s->rate.taken++) {
+		if (one_in(4))
+			leat_sleep((int64_t)leat_random(10 * LEAT_US));
+		fill(&box, s->next, 0);
+		if (leat_send(s->chan, box) < 0) {
+			drop_box(&box);
+			return;
+		}
+	}
+	leat_close(s->chan);
+}
+
+/* For a sink: from its channel, until that is closed. */
+LEAT_TASK(drain, (struct sink *, s))
+{
+	struct box box;
+
+	while (leat_recv(s->chan, &box) == 0) {
+		(void)work(s->stage);
+		if (use_up(s, &box) < 0)
+			leat_abandon(s->chan);
+	}
+}
+
+static void begin_outside(struct shape *s, leat_group *outside)
+{
+	CHECK_EQ(leat_group_init(outside, NULL), 0);
+	for (int i = 0; i < s->nsources; i++)
+		if (s->source[i].chan)
+			CHECK_EQ(leat_go_in(outside, feed, &s->source[i]), 0);
+	for (int i = 0; i < s->nsinks; i++)
+		if (s->sink[i].chan)
+			CHECK_EQ(leat_go_in(outside, drain, &s->sink[i]), 0);
+}
+
+static void end_outside(struct shape *s, leat_group *outside)
+{
+	CHECK_EQ(leat_group_wait(outside), 0);
+	leat_group_release(outside);
+	for (int i = 0; i < s->nsources; i++)
+		leat_chan_unref(s->source[i].chan);
+	for (int i = 0; i < s->nsinks; i++)
+		leat_chan_unref(s->sink[i].chan);
 }
 
 /* One of the ways in which it is ended by others; or none. */
@@ -618,12 +812,52 @@ static void check_stages(leat_pipeline *p)
 		check_at_rest(&l);
 }
 
-/* Of these one in eleven is refused before it starts. */
-TEST_SIM_WITH(random_pipelines, 12000, .log = log_line)
+static void check_rate(const struct rate *rate, int64_t elapsed)
+{
+	/* One whose task has been cancelled while it waited for its token has none. */
+	if (rate->is_given)
+		CHECK(rate->taken <= BURST + 2 + elapsed * RATE / LEAT_S);
+}
+
+static void check_bounds(const struct shape *s)
+{
+	int64_t elapsed = leat_now() - s->began;
+	int64_t bytes = s->live_bytes > HEAVIEST ? s->live_bytes : HEAVIEST;
+
+	/* One waits for its bytes, one to be received, and what was sent is outside. */
+	bytes += 2 * HEAVIEST;
+	for (int i = 0; i < s->nsinks; i++)
+		bytes += s->sink[i].chan ? HEAVIEST : 0;
+	for (int i = 0; i < s->nstages; i++) {
+		CHECK(s->stage[i].gauge.most <= s->stage[i].workers);
+		check_rate(&s->stage[i].rate, elapsed);
+	}
+	for (int i = 0; i < s->nsources; i++) {
+		check_rate(&s->source[i].rate, elapsed);
+		CHECK_EQ(s->source[i].bytes, 0);
+		if (s->live_bytes > 0)
+			CHECK(s->source[i].most_bytes <= bytes);
+	}
+}
+
+static void count_distinct(bool refused)
+{
+	static int runs;
+
+	if (!refused)
+		structure_done();
+	/* Not one seed alone. */
+	if (++runs == SEEDS && structure.nseen < DISTINCT)
+		test_fail(__FILE__, __LINE__, "%d distinct pipelines, not %d", structure.nseen,
+			  DISTINCT);
+}
+
+/* Of these one in eleven is refused before it starts, and some are equal. */
+TEST_SIM_WITH(random_pipelines, SEEDS, .log = log_line)
 {
 	struct shape shape = { 0 };
 	uint64_t how = leat_random(8);
-	leat_group group, others;
+	leat_group group, others, outside;
 	leat_ledger ledger;
 	leat_pipeline *p;
 	int r, in = 0;
@@ -633,9 +867,11 @@ TEST_SIM_WITH(random_pipelines, 12000, .log = log_line)
 	if (test_slow() && leat_random(4) != 0)
 		return;
 	made = used = failed = dropped = 0;
+	source_of = shape.source;
 	CHECK_EQ(leat_group_init(&others, NULL), 0);
 	CHECK_EQ(leat_group_init(&group, NULL), 0);
 	p = build(&shape);
+	begin_outside(&shape, &outside);
 	CHECK_EQ(leat_go_in(&others, interfere, p, &group, how), 0);
 	CHECK_EQ(leat_go_in(&others, watch, p, shape.live * (size_t)shape.nsources), 0);
 	r = leat_go_in(&group, run, p);
@@ -646,18 +882,19 @@ TEST_SIM_WITH(random_pipelines, 12000, .log = log_line)
 	refused = r == -EINVAL;
 	if (refused && !shape.may_be_refused)
 		test_fail(__FILE__, __LINE__, "%s", logged);
+	check_stages(p);
+	(void)leat_pipeline_destroy(p, ledger_init(&ledger));
+	end_outside(&shape, &outside);
 	for (int i = 0; i < shape.nsources; i++) {
 		in += shape.source[i].next - i * APART;
 		if (r == 0 && how == 0 && shape.all)
 			CHECK_EQ(shape.source[i].next, shape.source[i].end);
 	}
-	check_stages(p);
-	(void)leat_pipeline_destroy(p, ledger_init(&ledger));
 	leat_group_release(&group);
 	leat_group_release(&others);
 	check_at_rest(&ledger);
 	CHECK_EQ(ledger.in, (uint64_t)in);
 	CHECK_EQ(made, used + failed + dropped);
-	for (int i = 0; i < shape.nstages; i++)
-		CHECK(shape.stage[i].gauge.most <= shape.stage[i].workers);
+	check_bounds(&shape);
+	count_distinct(refused);
 }
