@@ -168,6 +168,11 @@ def retry(lines):
     assert lines == ["80 of 100 answered, by 119 calls", "0 of 100 answered, by 120 calls"]
 
 
+def timeout(lines):
+    assert lines == ["ann: found, 1 calls", "bob: found, 2 calls", "cat: too late, 3 calls",
+                     "dan: left alone, 0 calls", "dan: found, 1 calls", "0 still running"]
+
+
 @functools.lru_cache(None)
 def mandelbrot():
     def inside(x, y):
@@ -195,8 +200,8 @@ def cancel_everywhere(lines):
 
 JUDGES = {judge.__name__: judge for judge in (
     worker_pool, pipeline, fan_out_fan_in, semaphore, pool, thumbnails, pipeline_graph, merge_logs,
-    rate_limit, keyed, breaker, retry, singleflight, adaptive, parallel_loops, cancel_everywhere,
-    connection_pool, api_client, checksums)}
+    rate_limit, keyed, breaker, retry, timeout, singleflight, adaptive, parallel_loops,
+    cancel_everywhere, connection_pool, api_client, checksums)}
 COMMAND = sys.argv[2:]
 seed_now = 0  # 0: on real threads
 
