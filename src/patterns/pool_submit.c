@@ -5,10 +5,15 @@
 
 #include <leat/extend.h>
 
-static void check(const char *function, const struct leat_pool *pool, const void *job, int priority)
+static void check_pool(const char *function, const struct leat_pool *pool)
 {
 	if (!pool)
 		leat_misuse(function, pool, "the pool is NULL; make it with leat_pool_make");
+}
+
+static void check(const char *function, const struct leat_pool *pool, const void *job, int priority)
+{
+	check_pool(function, pool);
 	if (!job)
 		leat_misuse(function, pool, "the job is NULL");
 	if ((unsigned)priority >= (unsigned)pool->nqueues)
@@ -229,6 +234,14 @@ static __attribute__((noinline)) int recv_or_help(struct leat_pool *pool,
 	return -EAGAIN;
 }
 
+/* As push_now. */
+static int recv_now(leat_channel *chan, void *elem)
+{
+	int r = leat_channel_recv(chan, elem, INT64_MIN);
+
+	return r == -ETIMEDOUT ? -EAGAIN : r;
+}
+
 /* Does jobs until something has come, those in w's own hand first: nobody else can do those. */
 static int recv_by_worker(struct leat_pool *pool, struct leat__pool_worker *w,
 			  const struct leat__pool_wait *wait)
@@ -236,7 +249,7 @@ static int recv_by_worker(struct leat_pool *pool, struct leat__pool_worker *w,
 	int r;
 
 	leat__pool_hand_on_early(pool, w);
-	while ((r = leat_channel_try_recv(wait->chan, wait->elem)) == -EAGAIN) {
+	while ((r = recv_now(wait->chan, wait->elem)) == -EAGAIN) {
 		if (leat__pool_depth(w) >= DEPTH_MAX)
 			return leat__pool_go_deeper(pool, w, wait);
 		if (leat__pool_in_hand(w) > 0)
@@ -267,7 +280,7 @@ int leat_pool_wait_recv(leat_pool_raw *pool, leat_channel *chan, void *elem, int
 	struct leat__pool_wait wait = { .chan = chan, .elem = elem, .deadline = deadline };
 	struct leat__pool_worker *w;
 
-	check(__func__, pool, elem, 0);
+	check_pool(__func__, pool);
 	w = leat__pool_self(pool);
 	return w ? recv_by_worker(pool, w, &wait) : leat_channel_recv(chan, elem, deadline);
 }

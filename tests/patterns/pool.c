@@ -852,6 +852,26 @@ TEST_BOTH(wait_for_own_pool_in_order, 50)
 	wait_in_order(2, 2, 2);
 }
 
+static leat_chan(int) signals;
+
+static int wait_for_a_signal(int *job)
+{
+	return *job == 0 ? leat_send(signals, 1)
+			 : leat_pool_recv(nested, signals, (int *)NULL, LEAT_FOREVER);
+}
+
+/* As from any channel, with nowhere to receive into. */
+TEST_SIM(signals_of_its_own_pool, 5)
+{
+	signals = leat_chan_make(int, 1);
+	CHECK_EQ(leat_pool_make(&nested, wait_for_a_signal, .workers = 1, .queue = 2, POOL()), 0);
+	CHECK_EQ(leat_pool_submit(nested, 1), 0);
+	CHECK_EQ(leat_pool_submit(nested, 0), 0);
+	CHECK_EQ(leat_pool_drain(nested, LEAT_FOREVER), 0);
+	CHECK_EQ(leat_pool_destroy(nested, NULL), 0);
+	leat_chan_unref(signals);
+}
+
 /* Stopped when it is so deep: each job that waits is told. */
 static int wait_deeply(int *job)
 {
