@@ -243,8 +243,13 @@ TEST_SIM(callers_do_not_run_while_paused, 20)
 	CHECK_EQ(done, 0);
 	CHECK_EQ(r, 1);
 	leat_pool_resume(pool);
-	finish(pool, &l);
-	CHECK_EQ(l.in, 3 + (r == 0));
+	leat_sem_release(&gate, 1);
+	test_settle();
+	CHECK_EQ(r, 0);
+	CHECK_EQ(leat_pool_drain(pool, LEAT_FOREVER), 0);
+	CHECK_EQ(leat_pool_destroy(pool, ledger_init(&l)), 0);
+	check_at_rest(&l);
+	CHECK_EQ(l.in, 4);
 }
 
 TEST_SIM(overflow_drop_oldest, 20)
