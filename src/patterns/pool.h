@@ -10,8 +10,8 @@
  *		T2 receive; it was starting: lock; it is not any more; unlock; look into the
  *		   channels: there is more: S2; work; hand on.  With prefetch: receive some, work
  *		   on each, hand on what is out; all of that is done before T3
- *		T3 nothing there, also when others have had a turn, for who submits would start a
- *		   task anew; or too many: lock; running - 1, into the idle list; unlock
+ *		T3 nothing there, also when others have had some turns, for who submits would start
+ *		   a task anew; or too many: lock; running - 1, into the idle list; unlock
  *		T4 look into the channels once more: jobs are there: S2, for itself
  * One worker starts at a time: short jobs are done by few, however many there may be.
  * S1 and T4 (or the look of T2) hold the lock of the same channel in turn.  S1 first: T4 sees the

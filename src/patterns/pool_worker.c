@@ -5,6 +5,8 @@
 
 #include <leat/extend.h>
 
+enum { TURNS = 4 };	/* of others, before a worker's task ends for want of jobs */
+
 /* The state, and what a hand needs, one behind the other. */
 static size_t size_of(const struct leat_pool *pool)
 {
@@ -177,23 +179,35 @@ static void end_if_surplus(struct leat__pool_worker *w)
 	leat__pool_end_state(w);
 }
 
-/* Before T3; false: it may not go on, or there is nothing still. */
-static bool wait_a_turn(struct leat__pool_worker *w)
+/* Looks that may be late: T4 sees what they miss. */
+static bool has_some(struct leat_pool *pool)
+{
+	for (int i = 0; i < pool->nqueues; i++)
+		if (leat_channel_len(pool->queue[i]) > 0)
+			return true;
+	return false;
+}
+
+static bool may_get_more(struct leat_pool *pool)
+{
+	return leat__pool_may_go_on(pool) && !leat_channel_is_closed(pool->queue[0]);
+}
+
+/*
+ * Before T3; false: it may not go on, or there is nothing still.  Not one turn alone: who comes
+ * back before those who submit have had theirs would end, and be started anew by the next job.
+ */
+static bool wait_some_turns(struct leat__pool_worker *w)
 {
 	struct leat_pool *pool = w->pool;
-	size_t queued = 0;
 
-	if (!leat__pool_may_go_on(pool))
-		return false;
 	leat__meter_enter(&w->meter, LEAT_STAGE_STARVED);
-	if (leat_yield() < 0)
-		return false;
-	/* A look that may be late: T4 sees what it misses. */
-	for (int i = 0; i < pool->nqueues; i++)
-		queued += leat_channel_len(pool->queue[i]);
-	if (queued > 0)
-		leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
-	return queued > 0;
+	for (int i = 0; i < TURNS && may_get_more(pool) && leat_yield() == 0; i++)
+		if (has_some(pool)) {
+			leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
+			return true;
+		}
+	return false;
 }
 
 /* is_task: of the pool's own, which may yield. */
@@ -207,7 +221,7 @@ static void work(struct leat__pool_worker *w, bool is_task)
 		if (have_state(w))
 			do
 				leat__pool_do_jobs(pool, w);
-			while (is_task && wait_a_turn(w));
+			while (is_task && wait_some_turns(w));
 		if (leat_cancelled() && leat__pool_error(pool) == 0)
 			leat_pool_stop(pool, -ECANCELED);
 		if (w->has_state)
