@@ -593,7 +593,7 @@ TEST_WITH(bad_options, .log = log_line)
 	refused("backoff is 0;", AIMD(SIZES, .slow = 1));
 	refused("slow is 0", AIMD(SIZES, .backoff = 0.5));
 	refused("slow is 1", VEGAS(SIZES, .slow = 1));
-	refused("alpha is -1", VEGAS(SIZES, .alpha = -1, .beta = 2));
+	refused("alpha is -1; it must be > 0", VEGAS(SIZES, .alpha = -1));
 	refused("beta is -1", VEGAS(SIZES, .alpha = 1, .beta = -1));
 	refused("alpha is 3 and beta 2", VEGAS(SIZES, .alpha = 3, .beta = 2));
 	refused("alpha is 3 and beta 0", VEGAS(SIZES, .alpha = 3));

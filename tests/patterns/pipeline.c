@@ -1623,6 +1623,8 @@ TEST_WITH(bad_options_of_a_pipeline, .log = log_line)
 	CHECK_EQ(leat_pipeline_make(&p, .live = 0), -EINVAL);
 	EXPECT_LOG("live is 0");
 	CHECK(!p);
+	CHECK_EQ(leat_pipeline_make(&p, .live = SIZE_MAX / 255), -EINVAL);
+	EXPECT_LOG("that is more than memory");
 	CHECK_EQ(leat_pipeline_make(&p, .live = 1, .live_bytes = -1), -EINVAL);
 	EXPECT_LOG("live_bytes is -1");
 	CHECK_EQ(leat_pipeline_run(p), -EINVAL);
