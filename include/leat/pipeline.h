@@ -77,7 +77,7 @@ typedef struct leat_stage_options {
 	leat_stage_fn *fn;
 	const void *state;
 	leat_channel *chan;
-	uint64_t n;		/* take: of items */
+	uint64_t n;		/* take: of items; map, flat, sink: 1: fn has a state */
 	const char *name;	/* must be given, and outlive the pipeline */
 	enum leat_stage_mode mode; /* of map, flat and sink: must be given */
 	int workers;		/* > 0, unless it is serial: the most that work at once */

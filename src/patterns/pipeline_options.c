@@ -116,6 +116,7 @@ int leat__stage_check(const leat_pipeline *p, const leat_stage_options *o)
 	STAGE(o->in_size <= LEAT_ITEM_MAX && o->out_size <= LEAT_ITEM_MAX,
 	      "an item has more than %d bytes; pass a pointer", LEAT_ITEM_MAX);
 	STAGE(o->buffer <= SIZE_MAX / 4096, "buffer is %zu; that is more than memory", o->buffer);
+	STAGE(o->kind != LEAT__REDUCE || o->state, "init is NULL%s; give what it adds up from", "");
 	STAGE(o->kind != LEAT__CONFLATE || o->in_size == o->out_size,
 	      "it merges items of %zu bytes into another type", o->in_size);
 	STAGE(o->kind > LEAT__FROM || o->buffer == 0, "buffer is %zu; a source has none", o->buffer);

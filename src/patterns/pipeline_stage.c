@@ -222,7 +222,7 @@ static int call_map(const leat_stage_options *o, void *in, void *out)
 {
 	void *state = (void *)(uintptr_t)o->state;
 
-	if (state)
+	if (o->n > 0)
 		return ((int (*)(void *, void *, void *))o->fn)(state, in, out);
 	return ((int (*)(void *, void *))o->fn)(in, out);
 }
@@ -231,7 +231,8 @@ static int call_sink(const leat_stage_options *o, void *in)
 {
 	void *state = (void *)(uintptr_t)o->state;
 
-	return state ? ((int (*)(void *, void *))o->fn)(state, in) : ((int (*)(void *))o->fn)(in);
+	return o->n > 0 ? ((int (*)(void *, void *))o->fn)(state, in)
+			: ((int (*)(void *))o->fn)(in);
 }
 
 static int call_once(const struct call *c)

@@ -56,6 +56,7 @@ static int check_options(const leat_pool_options *o)
 	BAD(o->prefetch >= 0 && o->prefetch <= LEAT_POOL_PREFETCH_MAX,
 	    "prefetch is %d; it must be 0 to %d", o->prefetch, LEAT_POOL_PREFETCH_MAX);
 	BAD(o->results || !o->drop_result, "drop_result is given, but the jobs have no results");
+	BAD(o->state || (!o->init && !o->fini), "state is NULL; give one of which workers have copies");
 	BAD(!o->state || (o->init && o->fini), "init or fini is NULL, but there is a state");
 	BAD(!o->state || o->overflow != LEAT_OVERFLOW_CALLER_RUNS,
 	    "overflow is LEAT_OVERFLOW_CALLER_RUNS, but callers have no state");

@@ -782,6 +782,43 @@ TEST_SIM(retry_before_it_fails, 5)
 	CHECK_EQ(tries, 90);
 }
 
+static int map_with_none(struct log *none, int *n, int *ret_n)
+{
+	*ret_n = *n;
+	return none ? -EIO : 0;
+}
+
+static int emit_with_none(struct log *none, int *n, leat_emitter(int) emitter)
+{
+	return none ? -EIO : leat_emit(emitter, *n);
+}
+
+static int use_with_none(struct log *none, int *n)
+{
+	atomic_fetch_add(&tries, *n);
+	return none ? -EIO : 0;
+}
+
+/* Functions that have a state get it, also if it is NULL. */
+TEST_SIM(a_state_that_is_null, 3)
+{
+	struct range range = { 0, 30 };
+	struct log *none = NULL;
+	leat_pipeline *p;
+	leat_flow(int) a, b, c;
+	leat_ledger ledger;
+
+	atomic_store(&tries, 0);
+	CHECK_EQ(leat_pipeline_make(&p, .live = 8), 0);
+	leat_pipeline_source(p, &a, &range, count, .name = "count");
+	leat_pipeline_map_with(p, a, &b, none, map_with_none, SERIAL("map"));
+	leat_pipeline_flat_with(p, b, &c, none, emit_with_none, SERIAL("flat"));
+	leat_pipeline_sink_with(p, c, none, use_with_none, SERIAL("use"));
+	CHECK_EQ(leat_pipeline_run(p), 0);
+	end(p, &ledger);
+	CHECK_EQ(tries, 30 * 29 / 2);
+}
+
 static int enough(int *n)
 {
 	(void)n;
@@ -1533,6 +1570,8 @@ TEST_WITH(bad_options_of_a_stage, .log = log_line)
 {
 	refused_stage("no name", &(leat_stage_options){ .kind = LEAT__MAP });
 	refused_stage("stage it: mode is 0", MAP_OF(.name = "it", .on_error = LEAT_ERROR_STOP));
+	refused_stage("init is NULL", &(leat_stage_options){ .kind = LEAT__REDUCE, .name = "it",
+							     .on_error = LEAT_ERROR_STOP });
 	refused_stage("mode is 9", MAP_OF(.name = "it", .mode = 9, .on_error = LEAT_ERROR_STOP));
 	refused_stage("on_error is 0", MAP_OF(.name = "it", .mode = LEAT_STAGE_SERIAL));
 	refused_stage("workers is 0",

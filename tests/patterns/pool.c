@@ -1569,6 +1569,8 @@ TEST_WITH(bad_options, .log = log_line)
 		     .prefetch = 2));
 	REFUSED("order", .workers = 1, .queue = 1,
 		POOL(.order = LEAT_POOL_AS_SUBMITTED, .window = 1));
+	refused("state", leat_pool_make_with(&pool, (struct state *)NULL, make_state, end_state,
+					     use_state, .workers = 1, .queue = 1, POOL()));
 	refused("overflow", leat_pool_make_with(&pool, &template, make_state, end_state, use_state,
 						.workers = 1, .queue = 1,
 						.overflow = LEAT_OVERFLOW_CALLER_RUNS,

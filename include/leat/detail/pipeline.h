@@ -146,7 +146,7 @@ template <class T, class L> constexpr size_t leat__letter_of()
 				      .fn = LEAT__STAGE_FN(int (*)(LEAT__STATE(s) *, \
 								   LEAT__FLOW_T(f) *, \
 								   LEAT__FLOW_RET_T(rf) *), w), \
-				      .state = (s), __VA_ARGS__))
+				      .state = (s), .n = 1, __VA_ARGS__))
 #define LEAT__PIPELINE_FLAT(p, f, rf, w, ...)                                 \
 	leat_pipeline_add((p), LEAT__FLOW_IN(f), LEAT__FLOW_RET(rf),          \
 			  LEAT__STAGE(.kind = LEAT__FLAT, LEAT__STAGE_INOUT(f, rf), \
@@ -160,7 +160,7 @@ template <class T, class L> constexpr size_t leat__letter_of()
 				      .fn = LEAT__STAGE_FN(                   \
 					      int (*)(LEAT__STATE(s) *, LEAT__FLOW_T(f) *, \
 						      LEAT__EMITTER(LEAT__FLOW_RET_T(rf))), w), \
-				      .state = (s), __VA_ARGS__))
+				      .state = (s), .n = 1, __VA_ARGS__))
 #define LEAT__PIPELINE_BATCH(p, f, rf, ...)                                   \
 	leat_pipeline_add((p), LEAT__FLOW_IN(f), LEAT__FLOW_RET(rf),          \
 			  LEAT__STAGE(.kind = LEAT__BATCH,                    \
@@ -196,7 +196,7 @@ template <class T, class L> constexpr size_t leat__letter_of()
 				      LEAT__STAGE_SIZES(sizeof(LEAT__FLOW_T(f)), 0),   \
 				      .fn = LEAT__STAGE_FN(int (*)(LEAT__STATE(s) *, \
 								   LEAT__FLOW_T(f) *), w), \
-				      .state = (s), __VA_ARGS__))
+				      .state = (s), .n = 1, __VA_ARGS__))
 #define LEAT__PIPELINE_TO(p, f, c, ...)                                       \
 	leat_pipeline_add((p), LEAT__FLOW_IN(f), NULL,                       \
 			   LEAT__STAGE(.kind = LEAT__TO,                      \
