@@ -109,7 +109,7 @@ typedef struct leat_pool_options {
  *
  * - No more are taken than a worker's share: what is queued, by the workers.
  * - They are taken one at a time until a job has been seen to be quick (10 us), and after one that
- *   is slow; of quick ones one in 256 is looked at.
+ *   is slow; of quick ones one in 1,024 is looked at.
  * - Results of quick jobs are handed on together, and the jobs counted as out then: before others
  *   are taken, before a failed one, before an urgent one, and before the worker waits in
  *   leat_pool_submit or leat_pool_recv.  If work waits elsewhere, they wait with it.

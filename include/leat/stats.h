@@ -9,7 +9,7 @@
  *
  * A worker is in one of four states at any time; those that were never needed are starved.  The
  * clock is read when a state changes by waiting; service and queueing times are sampled (one
- * item in 256; each one while they take longer than 10 us) in steps of an eighth of an octave, so
+ * item in 1,024; each one while they take longer than 10 us) in steps of an eighth of an octave, so
  * a percentile is at most 12.5 % too high.
  */
 #ifndef LEAT_STATS_H

@@ -267,7 +267,7 @@ static inline void leat__tally_end(struct leat__counts *counts, _Atomic uint64_t
 }
 
 /*
- * Stamps: when a job was submitted, for those that are timed: of quick jobs one in 256, of slow
+ * Stamps: when a job was submitted, for those that are timed: of quick jobs one in 1,024, of slow
  * ones each, and each of the first, which may all come before one of them has shown what it is.  A
  * stamp is the time in ns, times 16, plus the logarithm of how many jobs it stands for; 0: none.
  */

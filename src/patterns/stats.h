@@ -16,7 +16,7 @@
 #include <leat/stats.h>
 
 /* A timed item costs some 100 ns: two or three looks at the clock, and the histogram. */
-enum { LEAT__SAMPLE_ONE_IN = 256, LEAT__TIME_SLOTS = 8 * 48 };
+enum { LEAT__SAMPLE_ONE_IN = 1024, LEAT__TIME_SLOTS = 8 * 48 };
 
 /* Neither meters nor ledgers: for bench/ alone, which measures what they cost. */
 #ifdef LEAT_BENCH_BARE

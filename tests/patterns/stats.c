@@ -84,7 +84,7 @@ TEST_SIM(samples_stand_for_their_like, 3)
 	CHECK(leat__times_percentile(&mixed, 0.5) >= LEAT_MS);
 	CHECK(leat__times_percentile(&mixed, 0.01) < LEAT_MS);
 	m = (struct leat__meter){ 0 };
-	for (int i = 0; i < 2560; i++) {
+	for (int i = 0; i < 10240; i++) {
 		int64_t begin = leat__sample_begin(&m);
 
 		timed += begin != 0;
