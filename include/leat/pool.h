@@ -59,7 +59,8 @@ enum leat_on_error {
 enum leat_pool_order {
 	LEAT_POOL_AS_COMPLETED = 1,
 	LEAT_POOL_AS_SUBMITTED,	/* a result waits for those before it; its worker does not */
-	LEAT_POOL_PER_KEY,	/* those of a key one by one: by priority, and as submitted */
+	/* Jobs of a key are done one by one: by priority, and as submitted; see below. */
+	LEAT_POOL_PER_KEY,
 };
 
 enum { LEAT_POOL_PRIORITIES = 8, LEAT_POOL_JOB_MAX = 1024, LEAT_POOL_PREFETCH_MAX = 32 };
@@ -89,7 +90,7 @@ typedef struct leat_pool_options {
 	 * does while a job of its own waits may be more; without memory for them the pool stops.
 	 */
 	size_t window;
-	uint64_t (*key)(const void *job); /* per key */
+	uint64_t (*key)(const void *job); /* per key; always the same of the same job */
 	int priorities;		/* 1 to LEAT_POOL_PRIORITIES; 0: one; not as submitted */
 	int prefetch;		/* jobs that a worker takes at once, at most; 0: one; see below */
 	int64_t idle;		/* ns; a worker without a job for so long goes; 0: none goes */
@@ -118,6 +119,14 @@ typedef struct leat_pool_options {
  * - In leat_pool_recv a worker first does what it has taken.
  *
  * Not as submitted, and not per key.
+ */
+
+/*
+ * Per key, a job whose key is at work waits in the queue, as every job does that has not begun.  So
+ * a key with much to do may fill it, and what overflow says is for all keys then.  Workers take
+ * the most urgent of the jobs that may begin; keys take turns with jobs of one priority.
+ *
+ * A job that waits for another one of its own key waits for ever.
  */
 
 /*
@@ -160,7 +169,8 @@ typedef struct leat_pool_options {
 /*
  * leat_pool_submit(pool, job): queues a copy of job, a value; when the queue is full, as the option
  * overflow says.  A worker of the pool itself never waits for a place: it does other
- * jobs of the queue meanwhile, one in the other as deep as memory allows (else -ENOMEM).
+ * jobs of the queue meanwhile, one in the other as deep as memory allows (else -ENOMEM).  Per key,
+ * if all of them wait for their keys, the job is queued though the queue is full.
  * leat_pool_try_submit: -EAGAIN when the queue is full.  leat_pool_submit_until: waits to the
  * deadline then; a worker of the pool first ends the job that it does meanwhile.
  * leat_pool_submit_at: with a priority, 0 the most urgent; leat_pool_submit_at_until: both.
@@ -168,7 +178,7 @@ typedef struct leat_pool_options {
  * accepted, or an error if none was.
  *
  * Return 0: the pool owns the job; LEAT_ECLOSED (closed, aborted), -EAGAIN, -ETIMEDOUT,
- * -ECANCELED: the caller still does.
+ * -ECANCELED, -ENOMEM (of a worker, as above; per key): the caller still does.
  */
 #define leat_pool_submit(pool, job) \
 	leat_pool_push(LEAT__POOL_RAW(pool), LEAT__VALUE(pool, job), 0)
@@ -193,8 +203,8 @@ LEAT_API LEAT_MUST_CHECK int64_t leat_pool_push_n(leat_pool_raw *pool, const voi
 
 /*
  * Receives from any channel, as leat_channel_recv; a worker of the pool does jobs of the queue
- * while it waits, as in a submit (as submitted and per key: those that are there).  For work
- * functions that wait for other jobs of their pool.
+ * while it waits, as in a submit (as submitted: those that are there; per key: those of other
+ * keys than its own).  For work functions that wait for other jobs of their pool.
  */
 LEAT_API int leat_pool_wait_recv(leat_pool_raw *pool, leat_channel *chan, void *elem,
 				 int64_t deadline);

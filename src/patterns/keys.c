@@ -31,12 +31,9 @@ static size_t bytes_of(size_t nbuckets)
 
 struct leat__keys *leat__keys_create(size_t item_size, size_t keys)
 {
-	struct leat__keys *k;
-	size_t n = 64;
+	size_t n = leat__key_buckets(keys);
+	struct leat__keys *k = leat_alloc(bytes_of(n));
 
-	while (n < 2 * keys && n < 65536)
-		n *= 2;
-	k = leat_alloc(bytes_of(n));
 	if (!k)
 		return NULL;
 	memset(k, 0, bytes_of(n));
@@ -54,8 +51,7 @@ void leat__keys_free(struct leat__keys *keys)
 /* Where the key's entry is, or would be. */
 static struct entry **find(struct leat__keys *k, uint64_t key)
 {
-	/* Fibonacci hashing: Knuth, The Art of Computer Programming, 6.4. */
-	struct entry **link = &k->bucket[(key * 0x9e3779b97f4a7c15u >> 32) & (k->nbuckets - 1)];
+	struct entry **link = &k->bucket[leat__key_hash(key) & (k->nbuckets - 1)];
 
 	while (*link && (*link)->key != key)
 		link = &(*link)->next;

@@ -12,6 +12,22 @@
 
 struct leat__keys;
 
+/* Of tables of keys: lists for about so many keys at once, a power of two. */
+static inline size_t leat__key_buckets(size_t keys)
+{
+	size_t n = 64;
+
+	while (n < 65536 && n < 2 * keys)
+		n *= 2;
+	return n;
+}
+
+/* Fibonacci hashing: Knuth, The Art of Computer Programming, 6.4.  Its lower bits are used. */
+static inline size_t leat__key_hash(uint64_t key)
+{
+	return key * 0x9e3779b97f4a7c15u >> 32;
+}
+
 enum leat__key_begun {
 	LEAT__KEY_FREE,		/* the key is the caller's, until leat__key_next finds nothing */
 	LEAT__KEY_WAITS,	/* a copy of the item is in the key's list */

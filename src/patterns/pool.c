@@ -83,7 +83,7 @@ static void release(struct leat_pool *pool)
 		leat_channel_unref(pool->queue[i]);
 	leat_channel_unref(pool->o.results);
 	leat__pool_window_free(pool);
-	leat__keys_free(pool->keys);
+	leat__pool_keys_free(pool);
 	unref(pool);
 }
 
@@ -91,8 +91,11 @@ static int make_parts(struct leat_pool *pool)
 {
 	const leat_pool_options *o = &pool->o;
 
+	/* Per key the jobs are elsewhere: see pool_key.c. */
+	size_t size = o->order == LEAT_POOL_PER_KEY ? 1 : pool->item_size;
+
 	for (int i = 0; i < (o->priorities > 0 ? o->priorities : 1); i++) {
-		pool->queue[i] = leat_channel_create(pool->item_size, o->queue, NULL,
+		pool->queue[i] = leat_channel_create(size, o->queue, NULL,
 						     o->name ? o->name : "pool");
 		if (!pool->queue[i])
 			return -ENOMEM;
@@ -103,13 +106,7 @@ static int make_parts(struct leat_pool *pool)
 		return -ENOMEM;
 	if (o->order == LEAT_POOL_AS_SUBMITTED)
 		return leat__pool_window_create(pool);
-	if (o->order == LEAT_POOL_PER_KEY) {
-		/* As many keys as workers are in it at most. */
-		pool->keys = leat__keys_create(pool->item_size, (size_t)o->workers);
-		if (!pool->keys)
-			return -ENOMEM;
-	}
-	return 0;
+	return o->order == LEAT_POOL_PER_KEY ? leat__pool_keys_create(pool) : 0;
 }
 
 static void set_sizes(struct leat_pool *pool)
@@ -261,13 +258,18 @@ void leat_pool_end_submits(leat_pool_raw *pool)
 	closing_end(pool);
 }
 
-/* What nobody has begun. */
-static void drop_queued(struct leat_pool *pool)
+bool leat__pool_take_oldest(struct leat_pool *pool, leat_channel *queue, char *item)
+{
+	return pool->keys ? leat__pool_key_oldest(pool, queue, item)
+			  : leat_channel_try_recv(queue, item) == 0;
+}
+
+void leat__pool_drop_queued(struct leat_pool *pool)
 {
 	char job[LEAT__POOL_ITEM_MAX] __attribute__((aligned(16)));
 
 	for (int i = 0; i < pool->nqueues; i++)
-		while (leat_channel_try_recv(pool->queue[i], job) == 0) {
+		while (leat__pool_take_oldest(pool, pool->queue[i], job)) {
 			if (pool->o.drop)
 				pool->o.drop(job);
 			atomic_fetch_add(&pool->dropped_queued, 1);
@@ -285,7 +287,7 @@ void leat_pool_stop(leat_pool_raw *pool, int cause)
 		return;
 	closing_begin(pool);
 	leat_group_cancel(&pool->group, cause);
-	drop_queued(pool);
+	leat__pool_drop_queued(pool);
 	if (pool->window)
 		leat__pool_window_stop(pool);
 	closing_end(pool);
@@ -355,7 +357,7 @@ int leat_pool_end(leat_pool_raw *pool, leat_ledger *ret_ledger)
 	(void)leat_group_wait(&pool->group);
 	leat_group_release(&pool->group);
 	wait_for_end(pool);
-	drop_queued(pool);
+	leat__pool_drop_queued(pool);
 	if (pool->window)
 		leat__pool_window_drop(pool);
 	(void)leat_pool_get_ledger(pool, &last);
@@ -376,7 +378,7 @@ static void set_limit(struct leat_pool *pool, int limit)
 	for (struct leat__pool_worker *w = pool->idle; w; w = w->next_idle)
 		leat__meter_enter(&w->meter, leat__pool_idle_state(pool));
 	leat_mutex_unlock(&pool->lock);
-	if (leat__pool_has_jobs(pool))
+	if (leat__pool_is_ready(pool))
 		leat__pool_wake(pool); /* who begins wakes the next: T2 */
 }
 
@@ -454,7 +456,7 @@ static void read_ledger(struct leat_pool *pool, leat_ledger *l)
 	l->failed = sum.failed;
 	l->cancelled += sum.cancelled;
 	l->dropped[LEAT_DROPPED_UNWANTED] = sum.unwanted;
-	l->in_flight = sum.held + (pool->keys ? leat__keys_held(pool->keys) : 0);
+	l->in_flight = sum.held + (pool->keys ? leat__pool_keys_beyond(pool) : 0);
 }
 
 int leat_pool_get_ledger(leat_pool_raw *pool, leat_ledger *ret_ledger)

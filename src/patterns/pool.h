@@ -3,7 +3,7 @@
  *
  * L is leat_pool.lock; o: of the task that works for the record; c: never changed; a: atomic.
  *
- *	submit	S1 send to the channel
+ *	submit	S1 send to the channel; per key, put into the key's list then: see pool_key.c
  *		S2 open: lock; a worker may begin (running < limit, none is starting): out of the
  *		   idle list, running + 1, starting; unlock; spawn its task
  *	task	T1 the worker's state is made, at its first job
@@ -14,8 +14,10 @@
  *		   a task anew; or too many: lock; running - 1, into the idle list; unlock
  *		T4 look into the channels once more: jobs are there: S2, for itself
  * One worker starts at a time: short jobs are done by few, however many there may be.
- * S1 and T4 (or the look of T2) hold the lock of the same channel in turn.  S1 first: T4 sees the
- * job.  T4 first: S1 comes after it, so S2 sees that the pool is open, which T3 has written before.
+ * S1 and T4 (or the look of T2) hold the lock of the same channel in turn, or per key that of the
+ * lists.  S1 first: T4 sees the job.  T4 first: S1 comes after it, so S2 sees that the pool is
+ * open, which T3 has written before.  The end of a job may make the next of its key ready: who has
+ * ended it looks for a job, at the latest in T4, or goes on with a job below and does S2.
  */
 #ifndef LEAT_PATTERNS_POOL_H
 #define LEAT_PATTERNS_POOL_H
@@ -27,7 +29,6 @@
 #include <leat/leat.h>
 #include <leat/pool.h>
 
-#include "patterns/keys.h"
 #include "patterns/stats.h"
 
 /*
@@ -73,6 +74,9 @@ struct leat__pool_worker {
 	char state[] __attribute__((aligned(16))); /* (o) a copy of options.state */
 };
 
+/* leat_pool.flags: a worker may begin; per key (always).  A submit asks for both at once. */
+enum { LEAT__POOL_OPEN = 1, LEAT__POOL_KEYED = 2 };
+
 struct leat_pool {
 	leat_pool_options o;	/* (c) */
 	leat_channel *queue[LEAT_POOL_PRIORITIES]; /* (c) of jobs; [0] the most urgent */
@@ -103,15 +107,15 @@ struct leat_pool {
 	_Atomic int refs;	/* on the memory alone: of the owner, and of all those calls */
 	bool ended;		/* (L) closed, and everything is done; no worker begins any more */
 	bool trims;		/* (L) leat__pool_trim_later has been called, and it has not come */
-	atomic_bool open;	/* (L, a) a worker may begin */
+	_Atomic uint8_t flags;	/* (L, a) LEAT__POOL_OPEN, LEAT__POOL_KEYED */
 	_Atomic int error;	/* (a) why it was stopped; 0: it was not */
 	_Atomic uint64_t direct; /* accepted without the channels */
 	_Atomic uint64_t oldest, newest; /* dropped by the policy of overflow */
 	_Atomic uint64_t dropped_queued; /* cancelled in the queue */
 	struct leat__counts caller; /* of callers that run; shared */
 	struct leat__pool_window *window; /* as submitted; else NULL */
-	struct leat__keys *keys; /* per key; else NULL */
-	leat_mutex take_lock;	/* as submitted, per key: receive and take a place in one step */
+	struct leat__pool_keys *keys; /* per key; else NULL */
+	leat_mutex take_lock;	/* as submitted: receive and take a number in one step */
 	uint64_t taken;		/* (L: take_lock) */
 	char state[] __attribute__((aligned(16))); /* (c) what workers copy */
 };
@@ -123,12 +127,14 @@ void leat__pool_start(struct leat_pool *pool);
 static inline void leat__pool_wake(struct leat_pool *pool)
 {
 	/* Relaxed: the lock of the channel orders it. */
-	if (atomic_load_explicit(&pool->open, memory_order_relaxed))
+	if (atomic_load_explicit(&pool->flags, memory_order_relaxed) & LEAT__POOL_OPEN)
 		leat__pool_start(pool);
 }
 /* The worker that the calling task works for; NULL: none. */
 struct leat__pool_worker *leat__pool_self(struct leat_pool *pool);
 bool leat__pool_has_jobs(struct leat_pool *pool);
+/* The same without those that wait for their keys: a worker would find one. */
+bool leat__pool_is_ready(struct leat_pool *pool);
 /* Under the lock. */
 struct leat__pool_worker *leat__pool_worker_new(struct leat_pool *pool);
 /* Under the lock: w has no task, and may begin again. */
@@ -191,6 +197,10 @@ static inline enum leat_stage_state leat__pool_idle_state(struct leat_pool *pool
 /* The caller, no worker, does a job: 0; LEAT_ECLOSED; -EAGAIN: it is paused, and none begins. */
 int leat__pool_caller_begin(struct leat_pool *pool);
 void leat__pool_caller_end(struct leat_pool *pool);
+/* Takes out of the queue the job that has waited for longest; false: there is none. */
+bool leat__pool_take_oldest(struct leat_pool *pool, leat_channel *queue, char *item);
+/* Of a pool that was stopped: all of them. */
+void leat__pool_drop_queued(struct leat_pool *pool);
 
 /* pool_submit.c */
 /*
@@ -220,6 +230,26 @@ void leat__pool_trim_later(struct leat_pool *pool, struct leat__pool_worker *w);
 void leat__pool_end_surplus(struct leat_pool *pool);
 /* Adds part to sum. */
 void leat__counts_add(struct leat__counts *sum, struct leat__counts *part);
+
+/* pool_key.c */
+int leat__pool_keys_create(struct leat_pool *pool);
+/* No job may be there, nor at work. */
+void leat__pool_keys_free(struct leat_pool *pool);
+/* S1, second part: a job that has its place.  0; -ENOMEM: it has none any more. */
+int leat__pool_key_put(struct leat_pool *pool, const leat_channel *queue, const char *item);
+/* A place though the queue is full.  0, or LEAT_ECLOSED. */
+int leat__pool_key_beyond(struct leat_pool *pool, leat_channel *queue, const char *item);
+/* How many have such a place. */
+uint64_t leat__pool_keys_beyond(struct leat_pool *pool);
+/* T2 takes a job, of whose key none begins before leat__pool_key_leave.  false: none is ready. */
+bool leat__pool_key_take(struct leat_pool *pool, char *item);
+void leat__pool_key_leave(struct leat_pool *pool, uint64_t key);
+bool leat__pool_key_is_ready(struct leat_pool *pool);
+/* As leat__pool_take_oldest. */
+bool leat__pool_key_oldest(struct leat_pool *pool, const leat_channel *queue, char *item);
+/* As leat_channel_recv; but it does a job that is or becomes ready, and returns -EAGAIN then. */
+int leat__pool_key_recv(struct leat_pool *pool, struct leat__pool_worker *w, leat_channel *chan,
+			void *elem, int64_t deadline);
 
 /* pool_window.c */
 int leat__pool_window_create(struct leat_pool *pool);

@@ -39,44 +39,31 @@ static inline bool take(struct leat_pool *pool, char *item)
 				  : take_from(pool, pool->nqueues, item);
 }
 
-enum taken {
-	NONE,			/* there is none */
-	TAKEN,
-	WAITS,			/* for the job before it of its key, which takes it along */
-	NO_MEMORY,		/* to wait in */
-};
-
-static enum taken begin_key(struct leat_pool *pool, const char *job)
+/* Under one lock with its number, by which results are handed on. */
+static __attribute__((noinline)) bool take_in_order(struct leat_pool *pool, char *item,
+						    uint64_t *ret_seq)
 {
-	switch (leat__key_begin(pool->keys, pool->o.key(job), job)) {
-	case LEAT__KEY_FREE:
-		return TAKEN;
-	case LEAT__KEY_WAITS:
-		return WAITS;
-	case LEAT__KEY_NO_MEMORY:
-		break;
-	}
-	return NO_MEMORY;
+	bool is_one;
+
+	leat_mutex_lock(&pool->take_lock);
+	is_one = take(pool, item);
+	if (is_one)
+		*ret_seq = pool->taken++;
+	leat_mutex_unlock(&pool->take_lock);
+	return is_one;
 }
 
 /* Takes a job, which counts hold from now on; *ret_seq: as submitted, its number. */
-static inline enum taken take_one(struct leat_pool *pool, struct leat__counts *counts, char *buf,
-				  uint64_t *ret_seq)
+static inline bool take_one(struct leat_pool *pool, struct leat__counts *counts, char *item,
+			    uint64_t *ret_seq)
 {
-	enum taken r = NONE;
+	bool is_one = pool->window ? take_in_order(pool, item, ret_seq)
+		      : pool->keys ? leat__pool_key_take(pool, item)
+				   : take(pool, item);
 
-	/* Under one lock with what the order depends on. */
-	if (pool->window || pool->keys)
-		leat_mutex_lock(&pool->take_lock);
-	if (take(pool, buf)) {
-		r = pool->keys ? begin_key(pool, buf) : TAKEN;
-		*ret_seq = pool->window ? pool->taken++ : 0;
-	}
-	if (pool->window || pool->keys)
-		leat_mutex_unlock(&pool->take_lock);
-	if (r == TAKEN || r == NO_MEMORY)
+	if (is_one)
 		leat__tally(counts, &counts->held, 1);
-	return r;
+	return is_one;
 }
 
 /* r: what a send that does not wait has returned. */
@@ -212,43 +199,37 @@ static inline __attribute__((always_inline)) bool do_one(struct leat_pool *pool,
 	return !pool->o.results || leat__pool_hand_on(pool, w, counts, result);
 }
 
-/* A key's jobs are done by who has begun with it. */
+/* Who has another job below goes on with that, and leaves what has become ready to others. */
+static void leave_key(struct leat_pool *pool, struct leat__counts *counts, uint64_t key)
+{
+	leat__pool_key_leave(pool, key);
+	if (atomic_load_explicit(&counts->held, memory_order_relaxed) > 0 &&
+	    leat__pool_is_ready(pool))
+		leat__pool_wake(pool);
+}
+
 void leat__pool_do(struct leat_pool *pool, struct leat__pool_worker *w, char *item, uint64_t seq)
 {
 	struct leat__counts *counts = w ? &w->counts : &pool->caller;
 	uint64_t key = pool->keys ? pool->o.key(item) : 0;
 
-	for (;;) {
-		if (do_one(pool, w, item, seq, true))
-			leat__tally_end(counts, &counts->out);
-		if (!pool->keys || !leat__key_next(pool->keys, key, item))
-			break;
-		leat__tally(counts, &counts->held, 1);
-	}
+	if (do_one(pool, w, item, seq, true))
+		leat__tally_end(counts, &counts->out);
+	if (pool->keys)
+		leave_key(pool, counts, key);
 }
 
 /* T2 */
 bool leat__pool_take_and_do(struct leat_pool *pool, struct leat__pool_worker *w)
 {
 	char job[LEAT__POOL_ITEM_MAX] __attribute__((aligned(16)));
-	enum taken taken;
-	uint64_t seq;
+	uint64_t seq = 0;
 
-	taken = take_one(pool, &w->counts, job, &seq);
-	if (taken != NONE && w->starting)
-		leat__pool_started(w);
-	switch (taken) {
-	case NONE:
+	if (!take_one(pool, &w->counts, job, &seq))
 		return false;
-	case TAKEN:
-		leat__pool_do(pool, w, job, seq);
-		break;
-	case WAITS: /* for its key */
-		break;
-	case NO_MEMORY:
-		fail(pool, w, job, -ENOMEM);
-		break;
-	}
+	if (w->starting)
+		leat__pool_started(w);
+	leat__pool_do(pool, w, job, seq);
 	return true;
 }
 

@@ -21,9 +21,19 @@ static void check(const char *function, const struct leat_pool *pool, const void
 			    pool->nqueues - 1);
 }
 
+enum { NOT_SENT = 1 };		/* but accepted, and done with */
+
 static bool is_late(const struct leat__pool_wait *wait)
 {
 	return wait->deadline != LEAT_FOREVER && leat_now() >= wait->deadline;
+}
+
+/* A full queue, and there is nothing to do: but what waits for the worker's own job, perhaps. */
+static int send_by_worker(struct leat_pool *pool, const struct leat__pool_wait *wait)
+{
+	return pool->keys && wait->deadline == LEAT_FOREVER
+		       ? leat__pool_key_beyond(pool, wait->chan, wait->item)
+		       : leat_channel_send(wait->chan, wait->item, wait->deadline);
 }
 
 /* A full queue, and the caller is a worker of the pool: it makes room. */
@@ -37,7 +47,7 @@ static int push_by_worker(struct leat_pool *pool, struct leat__pool_worker *w,
 		if (leat__pool_depth(w) >= DEPTH_MAX)
 			return leat__pool_go_deeper(pool, w, wait);
 		if (!leat__pool_take_and_do(pool, w) || is_late(wait))
-			return leat_channel_send(wait->chan, wait->item, wait->deadline);
+			return send_by_worker(pool, wait);
 	}
 	return r;
 }
@@ -48,6 +58,25 @@ static int wait_and_push(struct leat_pool *pool, leat_channel *queue, char *item
 	struct leat__pool_wait wait = { .chan = queue, .item = item, .deadline = deadline };
 
 	return w ? push_by_worker(pool, w, &wait) : leat_channel_send(queue, item, deadline);
+}
+
+static __attribute__((noinline)) int put_and_wake(struct leat_pool *pool, leat_channel *queue,
+						  const char *item)
+{
+	int r = pool->keys ? leat__pool_key_put(pool, queue, item) : 0;
+
+	if (r == 0)
+		leat__pool_wake(pool);
+	return r;
+}
+
+/* What there is to do after a send. */
+static inline int sent(struct leat_pool *pool, leat_channel *queue, const char *item)
+{
+	/* Relaxed: as in leat__pool_wake. */
+	return atomic_load_explicit(&pool->flags, memory_order_relaxed) == 0
+		       ? 0
+		       : put_and_wake(pool, queue, item);
 }
 
 int leat_pool_push_until(leat_pool_raw *pool, const void *job, int priority, int64_t deadline)
@@ -63,9 +92,7 @@ int leat_pool_push_until(leat_pool_raw *pool, const void *job, int priority, int
 		r = leat_channel_try_send(queue, item);
 	else if ((r = leat_channel_send(queue, item, INT64_MIN)) == -ETIMEDOUT)
 		r = wait_and_push(pool, queue, item, deadline);
-	if (r == 0)
-		leat__pool_wake(pool);
-	return r;
+	return r == 0 ? sent(pool, queue, item) : r;
 }
 
 /* work owns the copy in the item. */
@@ -109,7 +136,7 @@ static int drop_newest(struct leat_pool *pool, char *item)
 {
 	atomic_fetch_add(&pool->direct, 1);
 	drop(pool, item, &pool->newest);
-	return 0;
+	return NOT_SENT;
 }
 
 static int drop_oldest(struct leat_pool *pool, leat_channel *queue, const char *item)
@@ -118,12 +145,14 @@ static int drop_oldest(struct leat_pool *pool, leat_channel *queue, const char *
 	int r;
 
 	while ((r = leat_channel_try_send(queue, item)) == -EAGAIN)
-		if (leat_channel_try_recv(queue, old) == 0)
+		if (leat__pool_take_oldest(pool, queue, old))
 			drop(pool, old, &pool->oldest);
+		else if (pool->keys) /* places whose jobs are still to come */
+			return leat__pool_key_beyond(pool, queue, item);
 	return r;
 }
 
-/* refused: what a send that does not wait has returned. */
+/* refused: what a send that does not wait has returned.  Also NOT_SENT. */
 static __attribute__((noinline)) int push_refused(struct leat_pool *pool, leat_channel *queue,
 						  char *item, int refused)
 {
@@ -159,9 +188,9 @@ LEAT__OWN_LINE int leat_pool_push(leat_pool_raw *pool, const void *job, int prio
 		    : leat_channel_try_send(queue, item);
 	if (r != 0)
 		r = push_refused(pool, queue, item, r);
-	if (r == 0)
-		leat__pool_wake(pool);
-	return r;
+	if (r != 0)
+		return r == NOT_SENT ? 0 : r;
+	return sent(pool, queue, item);
 }
 
 /* As many of n > 0 jobs as find room at once, and a buffer holds: how many, or an error. */
@@ -195,7 +224,7 @@ int64_t leat_pool_push_n(leat_pool_raw *pool, const void *jobs, size_t n)
 	check(__func__, pool, jobs, 0);
 	/* All that finds room at once; then one, as the policy says. */
 	while (done < n && r >= 0) {
-		r = push_some(pool, job, n - done);
+		r = pool->keys ? 0 : push_some(pool, job, n - done);
 		if (r == 0) {
 			r = leat_pool_push(pool, job, 0);
 			r = r == 0 ? 1 : r;
@@ -254,7 +283,9 @@ static int recv_by_worker(struct leat_pool *pool, struct leat__pool_worker *w,
 			return leat__pool_go_deeper(pool, w, wait);
 		if (leat__pool_in_hand(w) > 0)
 			leat__pool_do_next(pool, w);
-		else if (!pool->window && !pool->keys)
+		else if (pool->keys)
+			r = leat__pool_key_recv(pool, w, wait->chan, wait->elem, wait->deadline);
+		else if (!pool->window)
 			r = recv_or_help(pool, w, wait->chan, wait->elem, wait->deadline);
 		else if (!leat__pool_take_and_do(pool, w))
 			return leat_channel_recv(wait->chan, wait->elem, wait->deadline);

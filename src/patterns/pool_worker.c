@@ -71,10 +71,11 @@ void leat__pool_update_open(struct leat_pool *pool)
 {
 	int running = atomic_load_explicit(&pool->running, memory_order_relaxed);
 	int limit = atomic_load_explicit(&pool->limit, memory_order_relaxed);
+	bool is_open = running < limit && !pool->starting && !pool->ended &&
+		       leat__pool_error(pool) == 0;
 
-	atomic_store_explicit(&pool->open,
-			      running < limit && !pool->starting && !pool->ended &&
-				      leat__pool_error(pool) == 0,
+	atomic_store_explicit(&pool->flags, (is_open ? LEAT__POOL_OPEN : 0) |
+					    (pool->o.key ? LEAT__POOL_KEYED : 0),
 			      memory_order_relaxed);
 }
 
@@ -90,13 +91,18 @@ bool leat__pool_has_jobs(struct leat_pool *pool)
 	return false;
 }
 
+bool leat__pool_is_ready(struct leat_pool *pool)
+{
+	return pool->keys ? leat__pool_key_is_ready(pool) : leat__pool_has_jobs(pool);
+}
+
 /* S2: a record for which a task may begin; NULL: none. */
 static struct leat__pool_worker *begin(struct leat_pool *pool)
 {
 	struct leat__pool_worker *w = NULL;
 
 	leat_mutex_lock(&pool->lock);
-	if (atomic_load_explicit(&pool->open, memory_order_relaxed)) {
+	if (atomic_load_explicit(&pool->flags, memory_order_relaxed) & LEAT__POOL_OPEN) {
 		w = pool->idle;
 		if (w)
 			pool->idle = w->next_idle;
@@ -121,7 +127,7 @@ void leat__pool_started(struct leat__pool_worker *w)
 	w->starting = pool->starting = false;
 	leat__pool_update_open(pool);
 	leat_mutex_unlock(&pool->lock);
-	if (leat__pool_has_jobs(pool))
+	if (leat__pool_is_ready(pool))
 		leat__pool_wake(pool);
 }
 
@@ -182,6 +188,8 @@ static void end_if_surplus(struct leat__pool_worker *w)
 /* Looks that may be late: T4 sees what they miss. */
 static bool has_some(struct leat_pool *pool)
 {
+	if (pool->keys)
+		return leat__pool_key_is_ready(pool);
 	for (int i = 0; i < pool->nqueues; i++)
 		if (leat_channel_len(pool->queue[i]) > 0)
 			return true;
@@ -227,7 +235,7 @@ static void work(struct leat__pool_worker *w, bool is_task)
 		if (w->has_state)
 			end_if_surplus(w);
 		end(w);								/* T3 */
-		w = leat__pool_has_jobs(pool) ? begin(pool) : NULL;		/* T4 */
+		w = leat__pool_is_ready(pool) ? begin(pool) : NULL;		/* T4 */
 	} while (w);
 	leat__pool_look_for_end(pool);
 }

@@ -309,13 +309,20 @@ static int answer(struct ask *ask)
 	return 0;
 }
 
+static uint64_t ask_key(const struct ask *ask)
+{
+	return (uint64_t)ask->box.n;
+}
+
 static int deep_scenario(struct fixture *f)
 {
+	bool keyed = begin(f)->order == LEAT_POOL_PER_KEY;
 	int r;
 
-	begin(f);
 	r = leat_pool_make(&asked, answer, .workers = 1, .queue = 1,
 			   .overflow = LEAT_OVERFLOW_BLOCK, .on_error = LEAT_ERROR_STOP,
+			   .order = f->order,
+			   .key = keyed ? LEAT_POOL_KEY(struct ask, ask_key) : NULL,
 			   .drop = LEAT_POOL_DROP(struct ask, drop_ask),
 			   .failed = LEAT_POOL_FAILED(struct ask, ask_failed));
 	if (r < 0)
@@ -360,6 +367,61 @@ TEST_PLAIN(jobs_deep_in_jobs)
 
 	everywhere(deep_scenario, &f);
 	everywhere(deep_in_order_scenario, &f);
+	f.order = LEAT_POOL_PER_KEY;
+	everywhere(deep_scenario, &f);
+}
+
+static leat_pool(struct box) own;
+
+/* Submits three of its own key, which wait for its own end. */
+static int spread_box(struct box *box)
+{
+	int r = 0;
+
+	for (int i = 0; i < 3 && box->n > 1 && r == 0; i++) {
+		struct box next = new_box(box->n - 2);
+
+		r = leat_pool_submit(own, next);
+		if (r < 0)
+			drop_box(&next);
+	}
+	return r < 0 ? r : use_box(box);
+}
+
+static int own_key_scenario(struct fixture *f)
+{
+	struct box box = { 0 };
+	int r;
+
+	begin(f);
+	r = leat_pool_make(&own, spread_box, .workers = 2, .queue = 1, .priorities = 2,
+			   .overflow = f->overflow, .on_error = LEAT_ERROR_STOP,
+			   .order = LEAT_POOL_PER_KEY, .key = LEAT_POOL_KEY(struct box, box_key),
+			   .drop = LEAT_POOL_DROP(struct box, drop_box),
+			   .failed = LEAT_POOL_FAILED(struct box, box_failed));
+	for (int i = 0; i < 4 && r == 0; i++) {
+		box = new_box(i);
+		r = leat_pool_submit_at(own, i / 2, box);
+		if (r < 0)
+			drop_box(&box);
+	}
+	if (!box.owned)
+		return r;
+	if (r == 0)
+		r = leat_pool_drain(own, LEAT_FOREVER);
+	leat_pool_destroy(own, ledger_init(&f->ledger));
+	f->has_ledger = true;
+	return r;
+}
+
+TEST_PLAIN(jobs_of_their_own_key)
+{
+	for (int flow = LEAT_OVERFLOW_BLOCK; flow <= LEAT_OVERFLOW_DROP_NEWEST; flow++) {
+		struct fixture f = { .overflow = (enum leat_overflow)flow };
+
+		if (flow != LEAT_OVERFLOW_CALLER_RUNS)
+			everywhere(own_key_scenario, &f);
+	}
 }
 
 /* Pipelines: each kind and mode. */
