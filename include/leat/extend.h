@@ -35,6 +35,16 @@ leat_misuse(const char *function, const void *object, const char *fmt, ...);
 LEAT_API LEAT_MUST_CHECK int leat_channel_recv_numbered(leat_channel *chan, void *elem,
 							uint64_t *ret_number, int64_t deadline);
 
+/*
+ * The running task as a group sees it.  In the group: its own id.  Below it: the id of the task
+ * that has made the group directly below through which it is; a task of the group, unless that was
+ * given the group as its parent.  0: neither, or a thread has made it.  Never blocks.
+ */
+LEAT_API uint64_t leat_task_id_in(const leat_group *group);
+
+/* True in a forked task (leat_fork) that runs beside its parent, whose id it has. */
+LEAT_API bool leat_task_is_forked(void);
+
 LEAT_END_DECLS
 
 #endif

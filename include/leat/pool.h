@@ -169,8 +169,9 @@ typedef struct leat_pool_options {
 /*
  * leat_pool_submit(pool, job): queues a copy of job, a value; when the queue is full, as the option
  * overflow says.  A worker of the pool itself never waits for a place: it does other
- * jobs of the queue meanwhile, one in the other as deep as memory allows (else -ENOMEM).  Per key,
- * if all of them wait for their keys, the job is queued though the queue is full.
+ * jobs of the queue meanwhile, one in the other as deep as memory allows (else -ENOMEM).  Below a
+ * job: as leat_pool_recv says.  Per key, if all of them wait for their keys, or below a job, the
+ * job is queued though the queue is full.
  * leat_pool_try_submit: -EAGAIN when the queue is full.  leat_pool_submit_until: waits to the
  * deadline then; a worker of the pool first ends the job that it does meanwhile.
  * leat_pool_submit_at: with a priority, 0 the most urgent; leat_pool_submit_at_until: both.
@@ -203,8 +204,17 @@ LEAT_API LEAT_MUST_CHECK int64_t leat_pool_push_n(leat_pool_raw *pool, const voi
 
 /*
  * Receives from any channel, as leat_channel_recv; a worker of the pool does jobs of the queue
- * while it waits, as in a submit (as submitted: those that are there; per key: those of other
- * keys than its own).  For work functions that wait for other jobs of their pool.
+ * while it waits, as in a submit (as submitted: those that are there, then it lends its place; per
+ * key: those of other keys than its own).  For work functions that wait for other jobs of their
+ * pool.
+ *
+ * What waits below a job, here or in a submit, lends its worker's place: a task of a group that the
+ * job has made (leat_timeout, another pool), or that it has forked (parallel loops).  Such a task
+ * does no jobs itself, which its deadline would cancel, but as long as one waits, one worker more
+ * may be at work, with a state of its own.  When the wait is over, that one ends after its present
+ * job; and the job's own task is taken to wait, too, whatever it does.  -ENOMEM: no worker can be
+ * had.  Others, such as threads of leat_blocking_call or tasks of the root group, are not known to
+ * be waited for by a job: with all workers waiting for them, they wait for ever.
  */
 LEAT_API int leat_pool_wait_recv(leat_pool_raw *pool, leat_channel *chan, void *elem,
 				 int64_t deadline);
@@ -218,7 +228,8 @@ LEAT_API void leat_pool_end_submits(leat_pool_raw *pool);
 /*
  * Closes the pool and blocks until every job is done and every result handed on, so somebody
  * must receive those.  0, -ETIMEDOUT, -ECANCELED (of the caller), or the error that stopped the
- * pool.  Not from a worker of the pool: it would wait for itself, and the program is stopped.
+ * pool.  Not from a job of the pool, nor below one: it would wait for itself, and the program is
+ * stopped.
  */
 LEAT_API LEAT_MUST_CHECK int leat_pool_wait_drained(leat_pool_raw *pool, int64_t deadline);
 #define leat_pool_drain(pool, deadline) leat_pool_wait_drained(LEAT__POOL_RAW(pool), (deadline))
@@ -234,7 +245,7 @@ LEAT_API void leat_pool_stop(leat_pool_raw *pool, int cause);
  * Aborts what is not drained, waits for what runs, and frees the pool; *ret_ledger, unless
  * NULL, is its last ledger.  Returns the error that stopped it; -ECANCELED: not all was done;
  * else 0.  No other call on the pool may be made or running, except that one that closes or
- * aborts it may not have returned yet.  Not from a worker, as drain.  NULL is ignored: 0.
+ * aborts it may not have returned yet.  Not from a job, as drain.  NULL is ignored: 0.
  */
 LEAT_API int leat_pool_end(leat_pool_raw *pool, leat_ledger *ret_ledger);
 #define leat_pool_destroy(pool, ret_ledger) leat_pool_end(LEAT__POOL_RAW(pool), (ret_ledger))
@@ -250,7 +261,7 @@ LEAT_API void leat_pool_set_workers(leat_pool_raw *pool, int n);
 /*
  * No job begins after leat_pool_pause has returned 0, until leat_pool_resume; it waits for those
  * that workers have taken.  Submits fill the queue.  -ETIMEDOUT, -ECANCELED: it is paused, but
- * some still run.  Not from a worker, as drain.
+ * some still run.  Not from a job, as drain.
  */
 LEAT_API LEAT_MUST_CHECK int leat_pool_hold(leat_pool_raw *pool, int64_t deadline);
 LEAT_API void leat_pool_go_on(leat_pool_raw *pool);

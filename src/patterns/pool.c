@@ -151,7 +151,6 @@ int leat_pool_create(leat_pool_raw **ret_pool, const leat_pool_options *options)
 	pool->began = leat_now();
 	pool->caller.shared = true;
 	atomic_init(&pool->refs, 1);
-	atomic_store(&pool->limit, options->workers);
 	leat__pool_update_open(pool);
 	if (pool->o.results)
 		leat_channel_ref(pool->o.results);
@@ -232,7 +231,7 @@ int leat__pool_caller_begin(struct leat_pool *pool)
 	leat_mutex_lock(&pool->lock);
 	if (pool->closed) {
 		r = LEAT_ECLOSED;
-	} else if (atomic_load_explicit(&pool->limit, memory_order_relaxed) == 0) {
+	} else if (pool->paused) {
 		r = -EAGAIN;
 	} else {
 		atomic_fetch_add_explicit(&pool->refs, 1, memory_order_relaxed);
@@ -289,15 +288,15 @@ void leat_pool_stop(leat_pool_raw *pool, int cause)
 	leat_group_cancel(&pool->group, cause);
 	leat__pool_drop_queued(pool);
 	if (pool->window)
-		leat__pool_window_stop(pool);
+		leat__pool_window_wake(pool);
 	closing_end(pool);
 }
 
-/* A job's own task would wait for its end. */
+/* A job's own task would wait for its end, and so would one for which it waits. */
 static void not_by_worker(const char *function, struct leat_pool *pool)
 {
 	check(function, pool);
-	if (leat_group_current() == &pool->group)
+	if (leat_task_id_in(&pool->group) != 0)
 		leat_misuse(function, pool, "called by a job of the pool, which would wait for "
 			    "itself; call it in a task outside of the pool");
 }
@@ -370,10 +369,9 @@ int leat_pool_end(leat_pool_raw *pool, leat_ledger *ret_ledger)
 	return r;
 }
 
-/* With the lock: as many workers as may begin, and have something to do. */
-static void set_limit(struct leat_pool *pool, int limit)
+/* With the lock: as many workers as may begin now, and have something to do. */
+static void limit_changed(struct leat_pool *pool)
 {
-	atomic_store(&pool->limit, limit);
 	leat__pool_update_open(pool);
 	for (struct leat__pool_worker *w = pool->idle; w; w = w->next_idle)
 		leat__meter_enter(&w->meter, leat__pool_idle_state(pool));
@@ -392,7 +390,7 @@ void leat_pool_set_workers(leat_pool_raw *pool, int n)
 	leat_mutex_lock(&pool->lock);
 	pool->workers = n;
 	surplus = pool->states > n;
-	set_limit(pool, atomic_load(&pool->limit) > 0 ? n : 0);
+	limit_changed(pool);
 	if (surplus)
 		leat__pool_end_surplus(pool);
 }
@@ -401,7 +399,8 @@ int leat_pool_hold(leat_pool_raw *pool, int64_t deadline)
 {
 	not_by_worker(__func__, pool);
 	leat_mutex_lock(&pool->lock);
-	set_limit(pool, 0);
+	pool->paused = true;
+	limit_changed(pool);
 	return wait_quiet(pool, false, deadline);
 }
 
@@ -409,7 +408,8 @@ void leat_pool_go_on(leat_pool_raw *pool)
 {
 	check(__func__, pool);
 	leat_mutex_lock(&pool->lock);
-	set_limit(pool, pool->workers);
+	pool->paused = false;
+	limit_changed(pool);
 }
 
 static uint64_t accepted(struct leat_pool *pool, uint64_t *ret_queued)

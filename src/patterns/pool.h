@@ -65,9 +65,10 @@ struct leat__pool_worker {
 	_Atomic uint64_t task;	/* id of the task that works for it; 0: none */
 	int64_t idle_since;	/* (L) */
 	int index;		/* (c) */
+	int lenders;		/* (L) tasks below it that wait for the pool: pool_lend.c */
+	uint32_t below;		/* (o) jobs on other stacks, which wait for the present one */
 	bool has_state;		/* (o), (L) of an idle one */
 	bool starting;		/* (o) has not taken a job yet */
-	uint64_t below;		/* (o) jobs on other stacks, which wait for the present one */
 	struct leat__counts counts;
 	struct leat__hand hand;
 	struct leat__meter meter; /* written by the task, or with no task under L */
@@ -97,8 +98,10 @@ struct leat_pool {
 	_Atomic int hand_max;	/* jobs that a worker may take at once, as quick as they are */
 	int64_t began;		/* (c) */
 	_Atomic int running;	/* (L, a) records with a task */
-	_Atomic int limit;	/* (L, a) 0: paused */
-	int workers;		/* (L) the limit when it is not paused */
+	_Atomic int limit;	/* (L, a) how many may have one, by the next three */
+	bool paused;		/* (L) */
+	int workers;		/* (L) the limit when nothing is lent, and it is not paused */
+	_Atomic int lent;	/* (L, a) workers with lenders, and lenders of none */
 	int states;		/* (L) of workers; no more of idle ones than workers */
 	bool starting;		/* (L) one of the workers is */
 	bool closed;		/* (L) */
@@ -130,7 +133,9 @@ static inline void leat__pool_wake(struct leat_pool *pool)
 	if (atomic_load_explicit(&pool->flags, memory_order_relaxed) & LEAT__POOL_OPEN)
 		leat__pool_start(pool);
 }
-/* The worker that the calling task works for; NULL: none. */
+/* Under the lock: the one that the task works for; NULL: none. */
+struct leat__pool_worker *leat__pool_by_task(struct leat_pool *pool, uint64_t task);
+/* That of the calling task; NULL: none, also if it is only below it. */
 struct leat__pool_worker *leat__pool_self(struct leat_pool *pool);
 bool leat__pool_has_jobs(struct leat_pool *pool);
 /* The same without those that wait for their keys: a worker would find one. */
@@ -143,6 +148,7 @@ void leat__pool_to_idle(struct leat__pool_worker *w);
 void leat__pool_end_state(struct leat__pool_worker *w);
 /* The same, and frees it; nobody knows of it any more. */
 void leat__pool_worker_free(struct leat__pool_worker *w);
+/* Under the lock: limit and open, as they follow from what has changed. */
 void leat__pool_update_open(struct leat_pool *pool);
 /* Closes the results when everything is done: after each end of a worker, and the close. */
 void leat__pool_look_for_end(struct leat_pool *pool);
@@ -189,8 +195,7 @@ static inline void leat__pool_busy(struct leat__pool_worker *w)
 /* Under the lock: of a worker that has no task. */
 static inline enum leat_stage_state leat__pool_idle_state(struct leat_pool *pool)
 {
-	return atomic_load_explicit(&pool->limit, memory_order_relaxed) == 0 ? LEAT_STAGE_LIMITED
-									      : LEAT_STAGE_STARVED;
+	return pool->paused ? LEAT_STAGE_LIMITED : LEAT_STAGE_STARVED;
 }
 
 /* pool.c */
@@ -217,6 +222,13 @@ struct leat__pool_wait {
 /* Does other jobs meanwhile.  As leat_channel_send, leat_channel_recv; 0. */
 int leat__pool_wait_for(struct leat_pool *pool, struct leat__pool_worker *w,
 			const struct leat__pool_wait *wait);
+
+/* The same by anybody, who does nothing meanwhile. */
+int leat__pool_wait_idly(const struct leat__pool_wait *wait);
+
+/* pool_lend.c */
+/* The same by a task below a job of task; or -ENOMEM. */
+int leat__pool_lend(struct leat_pool *pool, uint64_t task, const struct leat__pool_wait *wait);
 
 /* pool_deep.c */
 /* The same on another stack; or -ENOMEM, -ECANCELED: there is none. */
@@ -260,8 +272,8 @@ void leat__pool_window_free(struct leat_pool *pool);
  */
 void leat__pool_window_put(struct leat_pool *pool, struct leat__pool_worker *w,
 			   struct leat__counts *counts, uint64_t seq, const void *result);
-/* The pool was stopped: nobody waits for room any more. */
-void leat__pool_window_stop(struct leat_pool *pool);
+/* The pool was stopped, or something lent: nobody waits for room any more. */
+void leat__pool_window_wake(struct leat_pool *pool);
 /* Nobody works any more: drops the results that have not been handed on. */
 void leat__pool_window_drop(struct leat_pool *pool);
 struct leat__counts *leat__pool_window_counts(struct leat_pool *pool);

@@ -33,10 +33,11 @@ static int run_deeper(void *args)
 {
 	struct deeper *d = *(struct deeper **)args;
 	struct leat__pool_worker *w = d->w;
-	uint64_t task = atomic_load_explicit(&w->task, memory_order_relaxed), below = w->below;
+	uint64_t task = atomic_load_explicit(&w->task, memory_order_relaxed);
+	uint32_t below = w->below;
 
 	atomic_store_explicit(&w->task, leat_task_id(), memory_order_relaxed);
-	w->below += leat__pool_depth(w);
+	w->below += (uint32_t)leat__pool_depth(w);
 	d->result = leat__pool_wait_for(d->pool, w, &d->wait);
 	w->below = below;
 	atomic_store_explicit(&w->task, task, memory_order_relaxed);

@@ -28,12 +28,15 @@ static bool is_late(const struct leat__pool_wait *wait)
 	return wait->deadline != LEAT_FOREVER && leat_now() >= wait->deadline;
 }
 
-/* A full queue, and there is nothing to do: but what waits for the worker's own job, perhaps. */
-static int send_by_worker(struct leat_pool *pool, const struct leat__pool_wait *wait)
+/*
+ * A full queue, and a job of task has nothing to do, or something below it waits.  What is queued
+ * may all wait for that job's key.
+ */
+static int send_by_job(struct leat_pool *pool, uint64_t task, const struct leat__pool_wait *wait)
 {
 	return pool->keys && wait->deadline == LEAT_FOREVER
 		       ? leat__pool_key_beyond(pool, wait->chan, wait->item)
-		       : leat_channel_send(wait->chan, wait->item, wait->deadline);
+		       : leat__pool_lend(pool, task, wait);
 }
 
 /* A full queue, and the caller is a worker of the pool: it makes room. */
@@ -46,18 +49,39 @@ static int push_by_worker(struct leat_pool *pool, struct leat__pool_worker *w,
 	while ((r = leat_channel_try_send(wait->chan, wait->item)) == -EAGAIN) {
 		if (leat__pool_depth(w) >= DEPTH_MAX)
 			return leat__pool_go_deeper(pool, w, wait);
-		if (!leat__pool_take_and_do(pool, w) || is_late(wait))
-			return send_by_worker(pool, wait);
+		if (!leat__pool_take_and_do(pool, w))
+			return send_by_job(pool, leat_task_id(), wait);
+		if (is_late(wait))
+			return leat__pool_wait_idly(wait);
 	}
 	return r;
 }
 
+int leat__pool_wait_idly(const struct leat__pool_wait *wait)
+{
+	return wait->item ? leat_channel_send(wait->chan, wait->item, wait->deadline)
+			  : leat_channel_recv(wait->chan, wait->elem, wait->deadline);
+}
+
+/* As who calls may: by a worker, below a job, or outside of the pool. */
+static int wait_here(struct leat_pool *pool, const struct leat__pool_wait *wait)
+{
+	uint64_t task = leat_task_id_in(&pool->group);
+	struct leat__pool_worker *w;
+
+	if (task == 0)
+		return leat__pool_wait_idly(wait);
+	w = leat__pool_self(pool);
+	if (w)
+		return leat__pool_wait_for(pool, w, wait);
+	return wait->item ? send_by_job(pool, task, wait) : leat__pool_lend(pool, task, wait);
+}
+
 static int wait_and_push(struct leat_pool *pool, leat_channel *queue, char *item, int64_t deadline)
 {
-	struct leat__pool_worker *w = leat__pool_self(pool);
 	struct leat__pool_wait wait = { .chan = queue, .item = item, .deadline = deadline };
 
-	return w ? push_by_worker(pool, w, &wait) : leat_channel_send(queue, item, deadline);
+	return wait_here(pool, &wait);
 }
 
 static __attribute__((noinline)) int put_and_wake(struct leat_pool *pool, leat_channel *queue,
@@ -116,7 +140,7 @@ static int run_here(struct leat_pool *pool, leat_channel *queue, char *item)
 		return leat__pool_go_deeper(pool, w, &wait);
 	r = w ? 0 : leat__pool_caller_begin(pool);
 	if (r == -EAGAIN)
-		return leat_channel_send(queue, item, LEAT_FOREVER);
+		return wait_and_push(pool, queue, item, LEAT_FOREVER);
 	if (r < 0)
 		return r;
 	run_by(pool, w, item);
@@ -288,11 +312,11 @@ static int recv_by_worker(struct leat_pool *pool, struct leat__pool_worker *w,
 		else if (!pool->window)
 			r = recv_or_help(pool, w, wait->chan, wait->elem, wait->deadline);
 		else if (!leat__pool_take_and_do(pool, w))
-			return leat_channel_recv(wait->chan, wait->elem, wait->deadline);
+			return leat__pool_lend(pool, leat_task_id(), wait);
 		if (r != -EAGAIN)
 			break;
 		if (leat__pool_in_hand(w) == 0 && is_late(wait))
-			return leat_channel_recv(wait->chan, wait->elem, wait->deadline);
+			return leat__pool_wait_idly(wait);
 	}
 	return r;
 }
@@ -309,9 +333,7 @@ int leat__pool_wait_for(struct leat_pool *pool, struct leat__pool_worker *w,
 int leat_pool_wait_recv(leat_pool_raw *pool, leat_channel *chan, void *elem, int64_t deadline)
 {
 	struct leat__pool_wait wait = { .chan = chan, .elem = elem, .deadline = deadline };
-	struct leat__pool_worker *w;
 
 	check_pool(__func__, pool);
-	w = leat__pool_self(pool);
-	return w ? recv_by_worker(pool, w, &wait) : leat_channel_recv(chan, elem, deadline);
+	return wait_here(pool, &wait);
 }

@@ -40,7 +40,7 @@ static struct leat__pool_worker *take_old(struct leat_pool *pool, int64_t since,
 
 	*ret_oldest = LEAT_FOREVER;
 	while ((w = *link) != NULL) {
-		if (w->idle_since > since || w->index == 0) {
+		if (w->idle_since > since || w->index == 0 || w->lenders > 0) {
 			if (w->index > 0 && w->idle_since < *ret_oldest)
 				*ret_oldest = w->idle_since;
 			link = &w->next_idle;
@@ -130,7 +130,7 @@ static int end_surplus(void *args)
 		leat_mutex_unlock(&pool->lock);
 	}
 	/* Without memory for another, nobody may have begun meanwhile. */
-	if (leat__pool_has_jobs(pool))
+	if (leat__pool_is_ready(pool))
 		leat__pool_wake(pool);
 	return 0;
 }

@@ -6,7 +6,8 @@
  * Whoever finds that the next slot in order is full hands on from there, one task at a time; the
  * others only fill slots.  A worker waits if its job's number is beyond the window: the
  * job that the window begins with is in some worker's hands by then.  In this one's, if it does the
- * job while one of its own waits for another; so it does not wait then, and gets more slots.
+ * job while one of its own waits for another; so it does not wait then, and gets more slots.  Nor
+ * does any as long as a place is lent (pool_lend.c).
  */
 #include "patterns/pool.h"
 
@@ -18,7 +19,7 @@ enum state { EMPTY, RESULT, NOTHING };
 
 struct leat__pool_window {
 	leat_mutex lock;
-	leat_cond room;		/* next has gone on, or the pool was stopped */
+	leat_cond room;		/* next has gone on, a place is lent, or the pool was stopped */
 	size_t size;		/* (L) slots; as many as the option window says, or more */
 	size_t result_size;	/* (c) */
 	uint64_t next;		/* (L) the number of the next in order */
@@ -103,7 +104,7 @@ static void hand_on(struct leat_pool *pool, struct leat__pool_worker *worker,
 	w->handing_on = false;
 }
 
-/* Under the lock: until job seq has a slot, or the pool is stopped. */
+/* Under the lock: until job seq has a slot, or the pool is stopped, or a place is lent. */
 static void wait_for_room(struct leat_pool *pool, struct leat__pool_worker *worker, uint64_t seq)
 {
 	struct leat__pool_window *w = pool->window;
@@ -112,13 +113,14 @@ static void wait_for_room(struct leat_pool *pool, struct leat__pool_worker *work
 	if (seq - w->next < size)
 		return;
 	leat__meter_enter(&worker->meter, LEAT_STAGE_BLOCKED);
-	while (seq - w->next >= size && leat__pool_error(pool) == 0)
+	while (seq - w->next >= size && leat__pool_error(pool) == 0 &&
+	       atomic_load(&pool->lent) == 0)
 		if (leat_cond_wait(&w->room, &w->lock) < 0)
 			break;
 	leat__pool_busy(worker);
 }
 
-/* The same at once. */
+/* A slot at once. */
 static void make_room(struct leat_pool *pool, uint64_t seq)
 {
 	struct leat__pool_window *w = pool->window;
@@ -142,10 +144,10 @@ void leat__pool_window_put(struct leat_pool *pool, struct leat__pool_worker *wor
 	size_t i;
 
 	leat_mutex_lock(&w->lock);
-	if (waits_below)
-		make_room(pool, seq);
-	else
+	if (!waits_below)
 		wait_for_room(pool, worker, seq);
+	if (waits_below || leat__pool_error(pool) == 0)
+		make_room(pool, seq);
 	i = seq % w->size;
 	if (seq - w->next >= w->size) { /* stopped */
 		leat_mutex_unlock(&w->lock);
@@ -168,7 +170,7 @@ void leat__pool_window_put(struct leat_pool *pool, struct leat__pool_worker *wor
 	leat_mutex_unlock(&w->lock);
 }
 
-void leat__pool_window_stop(struct leat_pool *pool)
+void leat__pool_window_wake(struct leat_pool *pool)
 {
 	struct leat__pool_window *w = pool->window;
 

@@ -70,10 +70,18 @@ void leat__pool_to_idle(struct leat__pool_worker *w)
 void leat__pool_update_open(struct leat_pool *pool)
 {
 	int running = atomic_load_explicit(&pool->running, memory_order_relaxed);
-	int limit = atomic_load_explicit(&pool->limit, memory_order_relaxed);
-	bool is_open = running < limit && !pool->starting && !pool->ended &&
-		       leat__pool_error(pool) == 0;
+	int lent = atomic_load_explicit(&pool->lent, memory_order_relaxed);
+	int limit = pool->workers;
+	bool is_open;
 
+	if (lent > running)
+		lent = running;
+	/* Who pauses it waits for those who wait for jobs: these are done, one at a time. */
+	if (pool->paused)
+		limit = lent > 0;
+	limit += lent;
+	atomic_store_explicit(&pool->limit, limit, memory_order_relaxed);
+	is_open = running < limit && !pool->starting && !pool->ended && leat__pool_error(pool) == 0;
 	atomic_store_explicit(&pool->flags, (is_open ? LEAT__POOL_OPEN : 0) |
 					    (pool->o.key ? LEAT__POOL_KEYED : 0),
 			      memory_order_relaxed);
@@ -267,18 +275,23 @@ void leat__pool_start(struct leat_pool *pool)
 	}
 }
 
+struct leat__pool_worker *leat__pool_by_task(struct leat_pool *pool, uint64_t task)
+{
+	struct leat__pool_worker *w = pool->all;
+
+	while (w && atomic_load_explicit(&w->task, memory_order_relaxed) != task)
+		w = w->next;
+	return w;
+}
+
 struct leat__pool_worker *leat__pool_self(struct leat_pool *pool)
 {
 	struct leat__pool_worker *w;
-	uint64_t id;
 
-	if (leat_group_current() != &pool->group)
+	if (leat_task_id_in(&pool->group) == 0 || leat_task_is_forked())
 		return NULL;
-	id = leat_task_id();
 	leat_mutex_lock(&pool->lock);
-	for (w = pool->all; w; w = w->next)
-		if (atomic_load_explicit(&w->task, memory_order_relaxed) == id)
-			break;
+	w = leat__pool_by_task(pool, leat_task_id());
 	leat_mutex_unlock(&pool->lock);
 	return w;
 }

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <leat/extend.h>
+
 #include "rt/park.h"
 #include "rt/sim.h"
 #include "rt/timer.h"
@@ -117,6 +119,29 @@ uint64_t leat_task_id(void)
 	struct leat__worker *w = leat__self();
 
 	return w && w->cur ? w->cur->id : 0;
+}
+
+uint64_t leat_task_id_in(const leat_group *group)
+{
+	const struct leat__scope *top = (const struct leat__scope *)group;
+	struct leat__worker *w = leat__self();
+	uint64_t id = w && w->cur ? w->cur->id : 0;
+
+	if (id == 0)
+		return 0;
+	for (const struct leat__scope *s = w->cur->scope; s != top; s = s->parent) {
+		if (!s)
+			return 0;
+		id = s->maker;
+	}
+	return id;
+}
+
+bool leat_task_is_forked(void)
+{
+	struct leat__worker *w = leat__self();
+
+	return w && w->cur && w->cur->flags & LEAT__T_FORK;
 }
 
 const char *leat_task_name(void)

@@ -13,6 +13,7 @@ void leat__scope_init(struct leat__scope *s, struct leat__scope *parent, struct 
 	s->owner_credit = 0;
 	s->flags = flags | LEAT__S_ALIVE;
 	s->owner = owner;
+	s->maker = owner ? owner->id : 0;
 	/* Not cancelled when the parent was not; at another epoch the first look goes up. */
 	s->ok_epoch = parent ? leat__load_relaxed(&parent->ok_epoch)
 			     : leat__load_relaxed(&leat__rt->cancel_epoch) - 1;

@@ -82,6 +82,7 @@ struct leat__scope {
 	int32_t owner_credit;	/* (a) written by the owner */
 	uint32_t flags;		/* (a) */
 	struct leat__task *owner; /* (c) NULL: shared */
+	uint64_t maker;		/* (c) id of the task that has made it; 0: a thread */
 	uint32_t ok_epoch;	/* (a) at this cancel_epoch it was not cancelled */
 	int error;		/* (a) the first */
 	struct leat__scope *parent; /* (c) */

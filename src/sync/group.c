@@ -74,6 +74,7 @@ static int init_with(struct leat__scope *s, struct leat__task *me,
 	if (o.parent)
 		parent = leat__group_check("leat_group_init", o.parent);
 	leat__scope_init(s, parent, o.shared ? NULL : me, flags_of(&o));
+	s->maker = me->id; /* of a shared one, too */
 	s->name = o.name;
 	if (o.deadline != 0 && o.deadline <= leat__time_now()) {
 		leat__scope_cancel(s, -ETIMEDOUT);

@@ -294,9 +294,54 @@ static int ask_for(int n)
 	return r;
 }
 
+static int ask_by_address(int *n)
+{
+	return ask_for(*n);
+}
+
+LEAT_TASK_ERR(ask_in_task, (int, n))
+{
+	return ask_for(n);
+}
+
+static int ask_in_group(int n)
+{
+	leat_group group;
+	int r, go;
+
+	leat_group_init(&group, NULL);
+	go = leat_go_in(&group, ask_in_task, n);
+	r = leat_group_wait(&group);
+	leat_group_release(&group);
+	return r < 0 ? r : go;
+}
+
+/* By the job itself, or below it. */
+static enum { ITSELF, TIMEOUT, GROUP, FORK, WAYS } asks_by;
+
+static int ask_in_a_way(int n)
+{
+	leat_forked forked;
+
+	switch (asks_by) {
+	case TIMEOUT:
+		return leat_timeout(ask_by_address, &n, LEAT_S);
+	case GROUP:
+		return ask_in_group(n);
+	case FORK:
+		leat_fork(&forked, ask_in_task, n);
+		(void)leat_sleep(LEAT_US); /* that it is taken */
+		return leat_join(&forked);
+	case ITSELF:
+	case WAYS:
+		break;
+	}
+	return ask_for(n);
+}
+
 static int answer(struct ask *ask)
 {
-	int r = ask->box.n > 0 ? ask_for(ask->box.n - 1) : 0;
+	int r = ask->box.n > 0 ? ask_in_a_way(ask->box.n - 1) : 0;
 
 	if (r == 0)
 		r = leat_sleep(LEAT_US);
@@ -327,7 +372,7 @@ static int deep_scenario(struct fixture *f)
 			   .failed = LEAT_POOL_FAILED(struct ask, ask_failed));
 	if (r < 0)
 		return r;
-	r = ask_for(20);
+	r = ask_for(asks_by == ITSELF ? 20 : 3);
 	leat_pool_destroy(asked, ledger_init(&f->ledger));
 	f->has_ledger = true;
 	return r;
@@ -353,7 +398,7 @@ static int deep_in_order_scenario(struct fixture *f)
 				      .drop = LEAT_POOL_DROP(struct ask, drop_ask),
 				      .failed = LEAT_POOL_FAILED(struct ask, ask_failed));
 	if (r == 0) {
-		r = ask_for(9);
+		r = ask_for(asks_by == ITSELF ? 9 : 3);
 		leat_pool_destroy(asked, ledger_init(&f->ledger));
 		f->has_ledger = true;
 	}
@@ -365,10 +410,13 @@ TEST_PLAIN(jobs_deep_in_jobs)
 {
 	struct fixture f = { 0 };
 
-	everywhere(deep_scenario, &f);
-	everywhere(deep_in_order_scenario, &f);
-	f.order = LEAT_POOL_PER_KEY;
-	everywhere(deep_scenario, &f);
+	for (asks_by = ITSELF; asks_by < WAYS; asks_by++) {
+		f.order = (enum leat_pool_order)0;
+		everywhere(deep_scenario, &f);
+		everywhere(deep_in_order_scenario, &f);
+		f.order = LEAT_POOL_PER_KEY;
+		everywhere(deep_scenario, &f);
+	}
 }
 
 static leat_pool(struct box) own;

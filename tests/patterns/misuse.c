@@ -147,6 +147,16 @@ TEST_DEATH_TASK(drain_by_a_job, "leat_pool_wait_drained(0x")
 	run_in_own(drain_own);
 }
 
+static int drain_own_in_time(int *job)
+{
+	return leat_timeout(drain_own, job, LEAT_S);
+}
+
+TEST_DEATH_TASK(drain_below_a_job, "leat_pool_wait_drained(0x")
+{
+	run_in_own(drain_own_in_time);
+}
+
 TEST_DEATH_TASK(pause_by_a_job, "leat_pool_hold(0x")
 {
 	run_in_own(pause_own);

@@ -1177,6 +1177,10 @@ TEST_SIM(idle_workers_go, 20)
 	CHECK_EQ(finis, 0);
 	CHECK_EQ(leat_sleep(100 * LEAT_MS), 0);
 	CHECK_EQ(finis, 3); /* one stays */
+	leat_pool_resize(pool, 3);
+	CHECK_EQ(leat_sleep(LEAT_MS), 0);
+	CHECK_EQ(finis, 3);
+	leat_pool_resize(pool, 4);
 	for (int i = 0; i < 20; i++)
 		CHECK_EQ(leat_pool_submit(pool, i), 0);
 	CHECK_EQ(leat_pool_drain(pool, LEAT_FOREVER), 0);

@@ -4,6 +4,8 @@
  * Tests of what blocks and in which order are simulated: test_settle() lets every
  * other task come to its next wait.
  */
+#include <leat/extend.h>
+
 #include "foreign.h"
 #include "test.h"
 
@@ -469,6 +471,69 @@ TEST_BOTH(current_and_root, 5)
 	CHECK(leat_group_current() == leat_group_root());
 	CHECK_EQ(leat_go_in(&group, in_group, &group), 0);
 	CHECK_EQ(finish(&group), 0);
+}
+
+LEAT_TASK(look_from, (leat_group *, top), (uint64_t *, ret_id))
+{
+	*ret_id = leat_task_id_in(top);
+}
+
+LEAT_TASK(look_below, (leat_group *, top), (uint64_t *, ret_id))
+{
+	leat_group group;
+
+	make_with(&group, .shared = true);
+	CHECK_EQ(leat_go_in(&group, look_from, top, ret_id), 0);
+	CHECK_EQ(finish(&group), 0);
+}
+
+LEAT_TASK(look_all_around, (leat_group *, top), (leat_group *, beside))
+{
+	leat_group group, elsewhere;
+	uint64_t below = 0, outside = 1;
+
+	CHECK_EQ(leat_task_id_in(top), leat_task_id());
+	CHECK_EQ(leat_task_id_in(beside), 0);
+	make(&group);
+	CHECK_EQ(leat_go_in(&group, look_below, top, &below), 0);
+	CHECK_EQ(finish(&group), 0);
+	CHECK_EQ(below, leat_task_id());
+	make_with(&elsewhere, .parent = beside);
+	CHECK_EQ(leat_go_in(&elsewhere, look_below, top, &outside), 0);
+	CHECK_EQ(finish(&elsewhere), 0);
+	CHECK_EQ(outside, 0);
+}
+
+TEST_BOTH(id_in_a_group, 20)
+{
+	leat_group group, beside;
+
+	make(&group);
+	make(&beside);
+	CHECK_EQ(leat_go_in(&group, look_all_around, &group, &beside), 0);
+	CHECK_EQ(leat_task_id_in(&group), 0);
+	CHECK_EQ(leat_task_id_in(leat_group_root()), leat_task_id());
+	CHECK_EQ(finish(&group), 0);
+	CHECK_EQ(finish(&beside), 0);
+}
+
+LEAT_TASK(wait_in_fork, (uint64_t, parent))
+{
+	CHECK_EQ(leat_task_id_in(leat_group_current()), parent);
+	CHECK_EQ(leat_yield(), 0);
+	CHECK(leat_task_is_forked());
+}
+
+/* Which runs while its parent sleeps. */
+TEST_SIM(id_of_a_fork, 20)
+{
+	leat_forked forked;
+
+	CHECK(!leat_task_is_forked());
+	leat_fork(&forked, wait_in_fork, leat_task_id());
+	CHECK_EQ(leat_sleep(LEAT_MS), 0);
+	CHECK_EQ(leat_join(&forked), 0);
+	CHECK(!leat_task_is_forked());
 }
 
 TEST_BOTH(nested_cancel_goes_down, 50)
