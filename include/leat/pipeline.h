@@ -312,7 +312,7 @@ LEAT_API int leat_pipeline_stage_ledger(leat_pipeline *pipeline, size_t i, leat_
 /*
  * Attribution of the stages, as they were added (so from sources to sinks), of which up to max are
  * filled in, each up to stages[0].size; how many there are, or -EINVAL: that size is not set.
- * explain: as a table with the stage to widen (leat/stats.h); its
+ * explain: as a table with the stage that holds up the others, and what helps (leat/stats.h); its
  * length, as snprintf(3), or -ENOMEM.
  */
 LEAT_API int leat_pipeline_stats(leat_pipeline *pipeline, leat_stage_stats *stages, size_t max);

@@ -362,11 +362,12 @@ int leat_fan_stats(leat_fan *f, leat_stage_stats *ret_stats)
 {
 	leat_stage_stats s = { .name = f->o.name, .workers = 1 };
 	int64_t ended = atomic_load(&f->ended), now = ended != 0 ? ended : leat_now();
+	int64_t time[LEAT__METER_STATES] = { 0 };
 
 	s.elapsed = now - atomic_load(&f->began);
 	s.items = atomic_load(&f->received);
-	(void)leat__meter_read(&f->meter, &s, now);
-	leat__stats_finish(&s, &f->none, &f->none);
+	(void)leat__meter_read(&f->meter, time, now);
+	leat__stats_finish(&s, time, &f->none, &f->none);
 	return leat__fill(ret_stats, &s, sizeof(s));
 }
 

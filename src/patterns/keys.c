@@ -21,6 +21,7 @@ struct leat__keys {
 	size_t nbuckets;	/* (c) a power of two */
 	size_t item_size;	/* (c) */
 	uint64_t held;		/* (L) items that wait */
+	struct leat__meter meter; /* (L) runs while there are any */
 	struct entry *bucket[];	/* (L) */
 };
 
@@ -85,7 +86,8 @@ static enum leat__key_begun append(struct leat__keys *k, struct entry *e, const 
 	else
 		e->first = w;
 	e->last = w;
-	k->held++;
+	if (k->held++ == 0)
+		leat__meter_enter(&k->meter, LEAT_STAGE_BLOCKED);
 	return LEAT__KEY_WAITS;
 }
 
@@ -114,7 +116,8 @@ bool leat__key_next(struct leat__keys *k, uint64_t key, void *item)
 		e->first = w->next;
 		if (!e->first)
 			e->last = NULL;
-		k->held--;
+		if (--k->held == 0)
+			leat__meter_stop(&k->meter);
 		memcpy(item, w->item, k->item_size);
 	} else {
 		*link = e->next;
@@ -135,4 +138,11 @@ uint64_t leat__keys_held(struct leat__keys *k)
 	n = k->held;
 	leat_mutex_unlock(&k->lock);
 	return n;
+}
+
+int64_t leat__keys_waited(struct leat__keys *k, int64_t now)
+{
+	int64_t time[LEAT__METER_STATES] = { 0 };
+
+	return leat__meter_read(&k->meter, time, now);
 }

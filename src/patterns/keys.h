@@ -8,7 +8,7 @@
 #ifndef LEAT_PATTERNS_KEYS_H
 #define LEAT_PATTERNS_KEYS_H
 
-#include <leat/leat.h>
+#include "patterns/stats.h"
 
 struct leat__keys;
 
@@ -43,5 +43,7 @@ enum leat__key_begun leat__key_begin(struct leat__keys *keys, uint64_t key, cons
 bool leat__key_next(struct leat__keys *keys, uint64_t key, void *item);
 /* Items in the lists. */
 uint64_t leat__keys_held(struct leat__keys *keys);
+/* ns for which there have been any. */
+int64_t leat__keys_waited(struct leat__keys *keys, int64_t now);
 
 #endif

@@ -97,7 +97,9 @@ struct leat__ends {
 struct leat__stage_worker {
 	struct leat_stage *stage; /* (c) */
 	struct leat__stage_worker *next; /* (L) */
+	bool is_watcher;	/* (c) of a window: it is none of the stage's workers */
 	struct leat__meter meter;
+	struct leat__sampler sampler; /* (o) */
 	struct leat__ends ends;	/* of items of the sources */
 	struct leat__ends did;	/* of the stage's own, OUT: handed on */
 	_Atomic uint64_t held;	/* of them, received and not in did, the window or a key's list */
@@ -175,6 +177,7 @@ struct leat_stage {
 	struct leat__keys *keys; /* (c) keyed; else NULL */
 	struct leat__ends rest;	/* as a worker's did, of what no function has got */
 	struct leat__times service, queue;
+	struct leat__limits limits;
 	_Atomic int64_t began, ended; /* ns; 0: not yet */
 };
 

@@ -161,24 +161,45 @@ static uint64_t worked_on(struct leat_stage *s)
 	       sum.n[LEAT__END_LATE] + sum.n[LEAT__END_FAILED];
 }
 
+static uint64_t size_of_limit(const struct leat_stage *s, enum leat_stage_limit limit)
+{
+	switch (limit) {
+	case LEAT_LIMIT_WINDOW:
+		return s->o.window;
+	case LEAT_LIMIT_AHEAD:
+		return s->o.ahead;
+	case LEAT_LIMIT_LIVE:
+		return s->p->o.live;
+	case LEAT_LIMIT_LIVE_BYTES:
+		return (uint64_t)s->p->o.live_bytes;
+	default:
+		return 0;
+	}
+}
+
 static void stage_stats(struct leat_stage *s, leat_stage_stats *ret_stats)
 {
 	leat_stage_stats st = { .name = s->o.name, .workers = s->workers };
 	int64_t began = atomic_load(&s->began), ended = atomic_load(&s->ended);
-	int64_t now = ended != 0 ? ended : leat_now();
+	int64_t time[LEAT__METER_STATES] = { 0 }, now = ended != 0 ? ended : leat_now();
 
 	st.elapsed = began != 0 ? now - began : 0;
 	if (s->fan) {
-		(void)leat__meter_read(&s->fan->meter, &st, now);
+		(void)leat__meter_read(&s->fan->meter, time, now);
 		st.items = atomic_load_explicit(&s->fan->received, memory_order_relaxed);
 	}
 	leat_mutex_lock(&s->lock);
 	for (struct leat__stage_worker *w = s->all; w && !s->fan; w = w->next)
-		(void)leat__meter_read(&w->meter, &st, now);
+		if (!w->is_watcher)
+			(void)leat__meter_read(&w->meter, time, now);
 	leat_mutex_unlock(&s->lock);
 	if (!s->fan)
 		st.items = worked_on(s);
-	leat__stats_finish(&st, &s->service, &s->queue);
+	leat__limits_read(&s->limits, time);
+	if (s->keys)
+		time[leat__limited(LEAT_LIMIT_KEY)] = leat__keys_waited(s->keys, now);
+	leat__stats_finish(&st, time, &s->service, &s->queue);
+	st.limit_size = size_of_limit(s, st.limit);
 	(void)leat__fill(ret_stats, &st, sizeof(st));
 }
 

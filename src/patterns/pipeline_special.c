@@ -36,7 +36,7 @@ static void take_bytes(struct leat__stage_worker *w, struct leat__env *env)
 		weight = (uint64_t)p->o.live_bytes;
 	r = leat_sem_try_acquire(bytes, (int64_t)weight);
 	if (r == -EAGAIN) {
-		leat__meter_enter(&w->meter, LEAT_STAGE_BLOCKED);
+		leat__meter_enter(&w->meter, leat__limited(LEAT_LIMIT_LIVE_BYTES));
 		r = leat_sem_acquire(bytes, (int64_t)weight);
 		leat__meter_enter(&w->meter, LEAT_STAGE_BUSY);
 	}
@@ -58,9 +58,9 @@ static int make_item(struct leat__stage_worker *w, struct leat__env *env)
 	}
 	if (r < 0)
 		return r;
-	begin = leat__sample_begin(&w->meter);
+	begin = leat__sample_begin(&w->sampler);
 	r = next_item(w, env->item);
-	leat__sample_end(&w->meter, &s->service, begin);
+	leat__sample_end(&w->sampler, &s->service, begin);
 	return r;
 }
 
@@ -196,10 +196,10 @@ void leat__batch_run(struct leat__stage_worker *w)
 static int call_two(struct leat__stage_worker *w, void *sum, void *item)
 {
 	struct leat_stage *s = w->stage;
-	int64_t begin = leat__sample_begin(&w->meter);
+	int64_t begin = leat__sample_begin(&w->sampler);
 	int r = ((int (*)(void *, void *))s->o.fn)(sum, item);
 
-	leat__sample_end(&w->meter, &s->service, begin);
+	leat__sample_end(&w->sampler, &s->service, begin);
 	return r;
 }
 

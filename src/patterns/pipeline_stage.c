@@ -176,7 +176,7 @@ static inline int send_metered(struct leat__stage_worker *w, leat_channel *to, c
 static inline int hand_on(struct leat__stage_worker *w, struct leat_flow_raw *out,
 			  struct leat__env *env)
 {
-	bool timed = w->handed_on++ % LEAT__SAMPLE_ONE_IN == 0 || leat__is_slow(&w->meter) ||
+	bool timed = w->handed_on++ % LEAT__SAMPLE_ONE_IN == 0 || leat__is_slow(&w->sampler) ||
 		     atomic_load_explicit(&out->slow, memory_order_relaxed);
 
 	env->queued_at = timed ? leat_now() : 0;
@@ -371,11 +371,11 @@ static void do_item(struct leat__stage_worker *w, struct leat__env *in, uint64_t
 	if (r == 0) {
 		struct call call = { w, in, out, seq, false };
 
-		begin = leat__sample_begin(&w->meter);
+		begin = leat__sample_begin(&w->sampler);
 		r = s->o.retry ? call_with_retry(call) : call_once(&call);
-		leat__sample_end(&w->meter, &s->service, begin);
+		leat__sample_end(&w->sampler, &s->service, begin);
 		if (begin != 0)
-			atomic_store_explicit(&s->in->slow, leat__is_slow(&w->meter),
+			atomic_store_explicit(&s->in->slow, leat__is_slow(&w->sampler),
 					      memory_order_relaxed);
 	}
 	if (r == LEAT_ECLOSED && (s->o.kind == LEAT__SINK || s->o.kind == LEAT__TO)) {
@@ -423,11 +423,13 @@ int leat__stage_spawn(struct leat_stage *s, const leat_task_type *type)
 		return -ENOMEM;
 	memset(w, 0, sizeof(*w));
 	w->stage = s;
+	w->meter.limits = &s->limits;
+	w->is_watcher = type != &worker_type;
 	/*
 	 * A conflate selects: what it had in its hand would come after what is in the channel.  And
 	 * what is in a hand would seem to a watcher to have begun.
 	 */
-	if (type == &worker_type && s->in && !s->fan && s->o.kind != LEAT__CONFLATE &&
+	if (!w->is_watcher && s->in && !s->fan && s->o.kind != LEAT__CONFLATE &&
 	    s->o.gap_after == 0 && s->workers == 1 && s->o.buffer > 1) {
 		w->bytes = leat__env_size(s->in->size) *
 			   (s->o.buffer < LEAT__HAND ? s->o.buffer : LEAT__HAND);

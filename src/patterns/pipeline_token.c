@@ -86,7 +86,7 @@ static int wait_for_free(struct leat__stage_worker *w)
 	struct leat__source *s = w->stage->source;
 	int r = 0;
 
-	leat__meter_enter(&w->meter, LEAT_STAGE_BLOCKED);
+	leat__meter_enter(&w->meter, leat__limited(LEAT_LIMIT_LIVE));
 	leat_mutex_lock(&s->lock);
 	atomic_store(&s->token_wanted, true);
 	while (r == 0 && !(s->mine = atomic_exchange(&s->free, NULL)))

@@ -196,9 +196,17 @@ static bool may_emit(struct leat_stage *s, uint64_t seq)
 	       leat__pipeline_how(s->p) >= LEAT__ENOUGH;
 }
 
+/* What w waits for: who is BUSY and hands on; or that the next item is done. */
+static void meter_wait(struct leat__stage_worker *w, enum leat_stage_limit limit)
+{
+	bool is_busy = atomic_load(&w->stage->window->turn) & BUSY;
+
+	leat__meter_is_in(&w->meter, is_busy ? (int)LEAT_STAGE_BLOCKED : leat__limited(limit));
+}
+
 /* V8, until item seq may go on.  0, or -ECANCELED. */
 static int wait_until(struct leat__stage_worker *w, bool (*may)(struct leat_stage *s, uint64_t seq),
-		      uint64_t seq)
+		      uint64_t seq, enum leat_stage_limit limit)
 {
 	struct leat_stage *s = w->stage;
 	struct leat__window *win = s->window;
@@ -206,10 +214,10 @@ static int wait_until(struct leat__stage_worker *w, bool (*may)(struct leat_stag
 
 	if (may(s, seq))
 		return 0;
-	leat__meter_enter(&w->meter, LEAT_STAGE_BLOCKED);
 	leat_mutex_lock(&win->lock);
 	atomic_fetch_or(&win->turn, WANTED);
 	while (r == 0 && !may(s, seq)) {
+		meter_wait(w, limit);
 		r = leat_cond_wait(&win->moved, &win->lock);
 		atomic_fetch_or(&win->turn, WANTED);
 	}
@@ -262,7 +270,7 @@ void leat__window_put(struct leat__stage_worker *w, uint64_t seq, struct leat__e
 		leat__did(w, LEAT__END_LATE, 1);
 	}
 	/* Cancelled, it takes no more: so the slots are enough. */
-	(void)wait_until(w, has_room, seq);
+	(void)wait_until(w, has_room, seq, LEAT_LIMIT_WINDOW);
 }
 
 /* It is the turn of the item that emits.  None waits for the end of that: its slot is not full. */
@@ -280,7 +288,7 @@ int leat__window_emit(struct leat__stage_worker *w, uint64_t seq, struct leat__e
 {
 	struct leat_stage *s = w->stage;
 	struct slot *slot = slot_of(s, seq);
-	int r = wait_until(w, may_emit, seq);
+	int r = wait_until(w, may_emit, seq, LEAT_LIMIT_AHEAD);
 
 	if (r < 0)
 		return r;

@@ -479,8 +479,8 @@ int leat_pool_get_ledger(leat_pool_raw *pool, leat_ledger *ret_ledger)
 
 int leat_pool_get_stats(leat_pool_raw *pool, leat_stage_stats *ret_stats)
 {
+	int64_t time[LEAT__METER_STATES], now = leat_now();
 	leat_stage_stats s = { 0 };
-	int64_t now = leat_now();
 	struct leat__counts sum;
 
 	check(__func__, pool);
@@ -489,12 +489,15 @@ int leat_pool_get_stats(leat_pool_raw *pool, leat_stage_stats *ret_stats)
 	leat_mutex_lock(&pool->lock);
 	s.workers = pool->workers;
 	sum = sum_up(pool);
-	for (int i = 0; i < LEAT_STAGE_STATES; i++)
-		s.time[i] = pool->gone_times.time[i];
+	memcpy(time, pool->gone_times, sizeof(time));
 	for (struct leat__pool_worker *w = pool->all; w; w = w->next)
-		(void)leat__meter_read(&w->meter, &s, now);
+		(void)leat__meter_read(&w->meter, time, now);
 	leat_mutex_unlock(&pool->lock);
+	leat__limits_read(&pool->limits, time);
+	if (pool->keys)
+		time[leat__limited(LEAT_LIMIT_KEY)] = leat__pool_keys_waited(pool, now);
 	s.items = sum.out + sum.failed + sum.unwanted;
-	leat__stats_finish(&s, &pool->service, &pool->queueing);
+	leat__stats_finish(&s, time, &pool->service, &pool->queueing);
+	s.limit_size = s.limit == LEAT_LIMIT_WINDOW ? pool->o.window : 0;
 	return leat__fill(ret_stats, &s, sizeof(s));
 }

@@ -89,7 +89,8 @@ struct leat_pool {
 	struct leat__pool_worker *idle; /* (L) last in, first out; those with a state first */
 	int next_index;		/* (L) of a worker */
 	struct leat__counts gone; /* (L) of workers that are no more */
-	leat_stage_stats gone_times; /* (L) of the same: their time */
+	int64_t gone_times[LEAT__METER_STATES]; /* (L) of the same */
+	struct leat__limits limits; /* of all workers */
 	struct leat__times service, queueing; /* how long jobs take, and waited */
 	size_t item_size, stamp_at; /* (c) the latter in an item */
 	/* (a) without a lock: a race makes a stamp too many or too few */
@@ -180,16 +181,9 @@ static inline bool leat__pool_may_go_on(struct leat_pool *pool)
 	       atomic_load_explicit(&pool->limit, memory_order_relaxed);
 }
 
-/* From now on, if it was not. */
-static inline void leat__pool_is_in(struct leat__pool_worker *w, enum leat_stage_state state)
-{
-	if (atomic_load_explicit(&w->meter.state, memory_order_relaxed) != (int)state)
-		leat__meter_enter(&w->meter, state);
-}
-
 static inline void leat__pool_busy(struct leat__pool_worker *w)
 {
-	leat__pool_is_in(w, LEAT_STAGE_BUSY);
+	leat__meter_is_in(&w->meter, LEAT_STAGE_BUSY);
 }
 
 /* Under the lock: of a worker that has no task. */
@@ -253,6 +247,8 @@ int leat__pool_key_put(struct leat_pool *pool, const leat_channel *queue, const 
 int leat__pool_key_beyond(struct leat_pool *pool, leat_channel *queue, const char *item);
 /* How many have such a place. */
 uint64_t leat__pool_keys_beyond(struct leat_pool *pool);
+/* ns for which jobs have waited for their keys, and no other was there. */
+int64_t leat__pool_keys_waited(struct leat_pool *pool, int64_t now);
 /* T2 takes a job, of whose key none begins before leat__pool_key_leave.  false: none is ready. */
 bool leat__pool_key_take(struct leat_pool *pool, char *item);
 void leat__pool_key_leave(struct leat_pool *pool, uint64_t key);

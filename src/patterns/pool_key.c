@@ -53,6 +53,7 @@ struct leat__pool_keys {
 	uint64_t beyond[LEAT_POOL_PRIORITIES]; /* (L) places beyond the channel, which is full */
 	struct waiting *free_jobs; /* (L) records to be used again; the most that there were */
 	struct key *free_keys;	/* (L) the same */
+	struct leat__meter meter; /* (L) runs while jobs wait and none is ready */
 	size_t nbuckets;	/* (c) a power of two */
 	struct key *bucket[];	/* (L) keys that have jobs or are at work */
 };
@@ -198,6 +199,23 @@ static void settle(struct leat_pool *pool, struct key *e)
 	tell_helpers(pool);
 }
 
+static bool has_jobs(const struct leat_pool *pool)
+{
+	for (int i = 0; i < pool->nqueues; i++)
+		if (pool->keys->by_age[i].next != &pool->keys->by_age[i])
+			return true;
+	return false;
+}
+
+/* After an add and a take; not after the leave between two jobs of a key. */
+static void meter_wait(struct leat_pool *pool)
+{
+	if (has_jobs(pool) && !most_urgent(pool))
+		leat__meter_is_in(&pool->keys->meter, LEAT_STAGE_BLOCKED);
+	else
+		leat__meter_stop(&pool->keys->meter);
+}
+
 static struct waiting *make_job(struct leat__pool_keys *k, size_t bytes)
 {
 	struct waiting *w = k->free_jobs;
@@ -234,6 +252,7 @@ static bool add(struct leat_pool *pool, uint64_t key, int priority, const char *
 		e->jobs[priority].first = w;
 	e->jobs[priority].last = w;
 	settle(pool, e);
+	meter_wait(pool);
 	return true;
 }
 
@@ -247,6 +266,7 @@ static void remove_first(struct leat_pool *pool, struct key *e, int priority, ch
 	memcpy(item, w->item, pool->item_size);
 	free_job(pool->keys, w);
 	settle(pool, e);
+	meter_wait(pool);
 }
 
 /* No try to receive: a worker looks for a cancel at each job, and yields now and then. */
@@ -356,6 +376,13 @@ uint64_t leat__pool_keys_beyond(struct leat_pool *pool)
 		n += pool->keys->beyond[i];
 	leat_mutex_unlock(&pool->keys->lock);
 	return n;
+}
+
+int64_t leat__pool_keys_waited(struct leat_pool *pool, int64_t now)
+{
+	int64_t time[LEAT__METER_STATES] = { 0 };
+
+	return leat__meter_read(&pool->keys->meter, time, now);
 }
 
 int leat__pool_key_put(struct leat_pool *pool, const leat_channel *queue, const char *item)

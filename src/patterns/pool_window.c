@@ -112,11 +112,14 @@ static void wait_for_room(struct leat_pool *pool, struct leat__pool_worker *work
 
 	if (seq - w->next < size)
 		return;
-	leat__meter_enter(&worker->meter, LEAT_STAGE_BLOCKED);
 	while (seq - w->next >= size && leat__pool_error(pool) == 0 &&
-	       atomic_load(&pool->lent) == 0)
+	       atomic_load(&pool->lent) == 0) {
+		leat__meter_is_in(&worker->meter, w->state[w->next % w->size] != EMPTY
+						  ? LEAT_STAGE_BLOCKED /* by who hands on */
+						  : leat__limited(LEAT_LIMIT_WINDOW));
 		if (leat_cond_wait(&w->room, &w->lock) < 0)
 			break;
+	}
 	leat__pool_busy(worker);
 }
 

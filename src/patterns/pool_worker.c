@@ -24,6 +24,7 @@ struct leat__pool_worker *leat__pool_worker_new(struct leat_pool *pool)
 		return NULL;
 	memset(w, 0, sizeof(*w));
 	w->pool = pool;
+	w->meter.limits = &pool->limits;
 	w->hand.items = w->state + ((pool->o.state_size + 15) & ~(size_t)15);
 	w->hand.results = w->hand.items + (size_t)pool->o.prefetch * pool->item_size;
 	w->index = pool->next_index++;
@@ -57,7 +58,7 @@ void leat__pool_to_idle(struct leat__pool_worker *w)
 	struct leat_pool *pool = w->pool;
 	struct leat__pool_worker **link = &pool->idle;
 
-	leat__pool_is_in(w, leat__pool_idle_state(pool));
+	leat__meter_is_in(&w->meter, leat__pool_idle_state(pool));
 	if (pool->o.state && !w->has_state)
 		while (*link && (*link)->has_state)
 			link = &(*link)->next_idle;

@@ -26,16 +26,25 @@ static void add_version(struct leat__meter *m, memory_order order)
 			      atomic_load_explicit(&m->version, memory_order_relaxed) + 1, order);
 }
 
-void leat__meter_enter_at(struct leat__meter *m, enum leat_stage_state state, int64_t now)
+/* Of those of leat/stats.h. */
+static int slot_of_state(int state)
 {
-	int old = atomic_load_explicit(&m->state, memory_order_relaxed);
+	return state < LEAT_STAGE_LIMITED ? state : LEAT_STAGE_LIMITED;
+}
+
+void leat__meter_enter_at(struct leat__meter *m, int state, int64_t now)
+{
+	int old = atomic_load_explicit(&m->state, memory_order_relaxed), slot = slot_of_state(old);
 	int64_t since = get(&m->since);
 
+	if (old > LEAT_STAGE_LIMITED)
+		atomic_fetch_add_explicit(&m->limits->time[old - LEAT_STAGE_LIMITED], now - since,
+					  memory_order_relaxed);
 	add_version(m, memory_order_relaxed);
 	if (since != 0)
-		put(&m->time[old], get(&m->time[old]) + now - since);
+		put(&m->time[slot], get(&m->time[slot]) + now - since);
 	put(&m->since, now);
-	atomic_store_explicit(&m->state, (int)state, memory_order_release);
+	atomic_store_explicit(&m->state, state, memory_order_release);
 	add_version(m, memory_order_release);
 }
 
@@ -47,9 +56,9 @@ void leat__meter_stop(struct leat__meter *m)
 	put(&m->since, 0);
 }
 
-int64_t leat__meter_read(struct leat__meter *m, leat_stage_stats *stats, int64_t now)
+int64_t leat__meter_read(struct leat__meter *m, int64_t sum[LEAT__METER_STATES], int64_t now)
 {
-	int64_t time[LEAT_STAGE_STATES], since, sum = 0;
+	int64_t time[LEAT__METER_STATES] = { 0 }, since, all = 0;
 	uint32_t version;
 	int state;
 
@@ -66,11 +75,25 @@ int64_t leat__meter_read(struct leat__meter *m, leat_stage_stats *stats, int64_t
 	}
 	if (since != 0 && now > since)
 		time[state] += now - since;
-	for (int i = 0; i < LEAT_STAGE_STATES; i++) {
-		stats->time[i] += time[i];
-		sum += time[i];
+	for (int i = 0; i < LEAT__METER_STATES; i++) {
+		sum[i] += time[i];
+		all += time[i];
 	}
-	return sum;
+	return all;
+}
+
+void leat__limits_read(struct leat__limits *limits, int64_t sum[LEAT__METER_STATES])
+{
+	int64_t *rest = &sum[LEAT_STAGE_LIMITED], time;
+
+	for (int i = LEAT_LIMIT_RATE + 1; i < LEAT_STAGE_LIMITS; i++) {
+		time = atomic_load_explicit(&limits->time[i], memory_order_relaxed);
+		/* It may have grown since the meters were read. */
+		if (time > *rest)
+			time = *rest;
+		sum[LEAT_STAGE_LIMITED + i] += time;
+		*rest -= time;
+	}
 }
 
 /* Slots 0 to 7 are 0 to 7 ns; then eight for each power of two. */
@@ -115,14 +138,52 @@ int64_t leat__times_percentile(struct leat__times *times, double share)
 	return -1;
 }
 
-void leat__stats_finish(leat_stage_stats *s, struct leat__times *service, struct leat__times *queue)
+/*
+ * While items wait for one of their key, workers that starve wait for what those at work do.  How
+ * long these starved meanwhile is not measured: no less than if all work had been done then.
+ */
+static void share_keys(int64_t sum[LEAT__METER_STATES], int64_t waited, int64_t at_work)
 {
-	int64_t rest = s->elapsed * s->workers;
+	int64_t *starved = &sum[LEAT_STAGE_STARVED], *rate = &sum[LEAT_STAGE_LIMITED];
+	int64_t held = waited - at_work < *starved ? waited - at_work : *starved;
+	int64_t by_key, by_rate;
 
-	for (int i = 0; i < LEAT_STAGE_STATES; i++)
-		rest -= s->time[i];
+	if (held <= 0 || at_work <= 0)
+		return;
+	by_key = (int64_t)((double)held * (double)sum[LEAT_STAGE_BUSY] / (double)at_work);
+	by_rate = (int64_t)((double)held * (double)*rate / (double)at_work);
+	sum[leat__limited(LEAT_LIMIT_KEY)] = by_key;
+	*rate += by_rate;
+	*starved -= by_key + by_rate;
+}
+
+/* What is limited in all, and by what most. */
+static void add_limits(leat_stage_stats *s, const int64_t by[LEAT_STAGE_LIMITS])
+{
+	for (int i = 0; i < LEAT_STAGE_LIMITS; i++) {
+		s->time[LEAT_STAGE_LIMITED] += by[i];
+		if (by[i] <= s->limit_time)
+			continue;
+		s->limit = (enum leat_stage_limit)i;
+		s->limit_time = by[i];
+	}
+}
+
+void leat__stats_finish(leat_stage_stats *s, int64_t sum[LEAT__METER_STATES],
+			struct leat__times *service, struct leat__times *queue)
+{
+	int64_t all = s->elapsed * s->workers, rest = all;
+	int64_t waited = sum[leat__limited(LEAT_LIMIT_KEY)] * s->workers;
+
+	sum[leat__limited(LEAT_LIMIT_KEY)] = 0;
+	for (int i = 0; i < LEAT__METER_STATES; i++)
+		rest -= sum[i];
 	if (rest > 0)
-		s->time[LEAT_STAGE_STARVED] += rest;
+		sum[LEAT_STAGE_STARVED] += rest;
+	share_keys(sum, waited, all - sum[LEAT_STAGE_STARVED]);
+	for (int i = 0; i < LEAT_STAGE_LIMITED; i++)
+		s->time[i] = sum[i];
+	add_limits(s, sum + LEAT_STAGE_LIMITED);
 	s->service_p50 = leat__times_percentile(service, 0.5);
 	s->service_p99 = leat__times_percentile(service, 0.99);
 	s->queue_p50 = leat__times_percentile(queue, 0.5);
@@ -136,26 +197,68 @@ static double share_of(const leat_stage_stats *s, enum leat_stage_state state)
 	return all > 0 ? (double)s->time[state] / all : 0;
 }
 
-static double load_of(const leat_stage_stats *s)
+static double limit_of(const leat_stage_stats *s)
 {
-	return share_of(s, LEAT_STAGE_BUSY) + share_of(s, LEAT_STAGE_LIMITED);
+	double all = (double)s->elapsed * s->workers;
+
+	return all > 0 ? (double)s->limit_time / all : 0;
 }
 
-/* Of a program's array, whose struct may be another version's. */
-static const leat_stage_stats *stage_at(const leat_stage_stats *stages, size_t i)
+/* Of a program's array, whose struct may be another version's: without what that does not have. */
+static leat_stage_stats stage_at(const leat_stage_stats *stages, size_t i)
 {
-	return (const leat_stage_stats *)((const char *)stages + i * stages->size);
+	size_t size = stages->size < sizeof(*stages) ? stages->size : sizeof(*stages);
+	leat_stage_stats s = { 0 };
+
+	memcpy(&s, (const char *)stages + i * stages->size, size);
+	if (size < offsetof(leat_stage_stats, limit_size))
+		s.limit_time = s.time[LEAT_STAGE_LIMITED];
+	return s;
+}
+
+/* Some stage from i on cannot hand on. */
+static bool is_held_up_below(const leat_stage_stats *stages, size_t n, size_t i)
+{
+	leat_stage_stats s;
+
+	for (; i < n; i++) {
+		s = stage_at(stages, i);
+		if (share_of(&s, LEAT_STAGE_BLOCKED) >= 0.5)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Busy or limited.  Who waits for the work on other items may wait for a stage that holds these up,
+ * too: so a limit of that kind counts less than what that stage is.
+ */
+static double load_of(const leat_stage_stats *stages, size_t n, size_t i)
+{
+	leat_stage_stats s = stage_at(stages, i);
+	double load = share_of(&s, LEAT_STAGE_BUSY) + share_of(&s, LEAT_STAGE_LIMITED);
+
+	switch (s.limit) {
+	case LEAT_LIMIT_WINDOW:
+	case LEAT_LIMIT_AHEAD:
+		return load - 0.05 * limit_of(&s);
+	case LEAT_LIMIT_LIVE:
+	case LEAT_LIMIT_LIVE_BYTES:
+		return load - (is_held_up_below(stages, n, i + 1) ? 1 : 0.1) * limit_of(&s);
+	default:
+		return load;
+	}
 }
 
 int leat_stage_bottleneck(const leat_stage_stats *stages, size_t n)
 {
-	const leat_stage_stats *s, *most = NULL;
+	double load, most = 0;
 	int index = -1;
 
 	for (size_t i = 0; i < n; i++) {
-		s = stage_at(stages, i);
-		if (load_of(s) >= 0.5 && (!most || load_of(s) > load_of(most))) {
-			most = s;
+		load = load_of(stages, n, i);
+		if (load >= 0.5 && load > most) {
+			most = load;
 			index = (int)i;
 		}
 	}
@@ -208,10 +311,40 @@ static void print_row(struct text *t, const leat_stage_stats *s, int width)
 	print(t, " %9s / %-8s %8s / %s\n", time[0], time[1], time[2], time[3]);
 }
 
+static void print_limit(struct text *t, const leat_stage_stats *s, const char *name)
+{
+	unsigned long long size = s->limit_size;
+
+	switch (s->limit) {
+	case LEAT_LIMIT_WINDOW:
+		print(t, "widen the window of %s (%llu): its %d workers wait for the item at its "
+		      "head", name, size, s->workers);
+		break;
+	case LEAT_LIMIT_AHEAD:
+		print(t, "raise ahead of %s (%llu): its %d workers wait for their items' turn",
+		      name, size, s->workers);
+		break;
+	case LEAT_LIMIT_LIVE:
+		print(t, "raise live: %llu items are all out, and %s waits for them", size, name);
+		break;
+	case LEAT_LIMIT_LIVE_BYTES:
+		print(t, "raise live_bytes: %llu bytes are all out, and %s waits for them", size,
+		      name);
+		break;
+	case LEAT_LIMIT_KEY:
+		print(t, "split the keys of %s: its %d workers wait for keys that are worked on",
+		      name, s->workers);
+		break;
+	default:
+		print(t, "raise the limit of %s: it is limited", name);
+	}
+	print(t, " %.0f %% of the time\n", 100 * limit_of(s));
+}
+
 static void print_verdict(struct text *t, const leat_stage_stats *stages, size_t n)
 {
 	int i = leat_stage_bottleneck(stages, n);
-	const leat_stage_stats *s;
+	leat_stage_stats s;
 	const char *name;
 
 	if (i < 0) {
@@ -219,32 +352,36 @@ static void print_verdict(struct text *t, const leat_stage_stats *stages, size_t
 		return;
 	}
 	s = stage_at(stages, (size_t)i);
-	name = s->name ? s->name : "-";
-	if (share_of(s, LEAT_STAGE_LIMITED) > share_of(s, LEAT_STAGE_BUSY))
-		print(t, "raise the limit of %s: it is limited %.0f %% of the time\n", name,
-		      100 * share_of(s, LEAT_STAGE_LIMITED));
-	else if (s->workers == 1)
+	name = s.name ? s.name : "-";
+	if (4 * limit_of(&s) >= share_of(&s, LEAT_STAGE_BUSY))
+		print_limit(t, &s, name);
+	else if (s.workers == 1)
 		print(t, "widen %s: its worker is busy %.0f %% of the time\n", name,
-		      100 * share_of(s, LEAT_STAGE_BUSY));
+		      100 * share_of(&s, LEAT_STAGE_BUSY));
 	else
-		print(t, "widen %s: its %d workers are busy %.0f %% of the time\n", name, s->workers,
-		      100 * share_of(s, LEAT_STAGE_BUSY));
+		print(t, "widen %s: its %d workers are busy %.0f %% of the time\n", name, s.workers,
+		      100 * share_of(&s, LEAT_STAGE_BUSY));
 }
 
 int leat_stage_explain(const leat_stage_stats *stages, size_t n, char *text, size_t size)
 {
 	struct text t = { .at = text, .size = size };
+	leat_stage_stats s;
 	int width = 8;
 
-	for (size_t i = 0; i < n; i++)
-		if (stage_at(stages, i)->name && (int)strlen(stage_at(stages, i)->name) > width)
-			width = (int)strlen(stage_at(stages, i)->name);
+	for (size_t i = 0; i < n; i++) {
+		s = stage_at(stages, i);
+		if (s.name && (int)strlen(s.name) > width)
+			width = (int)strlen(s.name);
+	}
 	if (size > 0)
 		text[0] = '\0';
 	print(&t, "%-*s workers      items    busy starved blocked limited   service p50 / p99"
 		  "      queue p50 / p99\n", width, "stage");
-	for (size_t i = 0; i < n; i++)
-		print_row(&t, stage_at(stages, i), width);
+	for (size_t i = 0; i < n; i++) {
+		s = stage_at(stages, i);
+		print_row(&t, &s, width);
+	}
 	print_verdict(&t, stages, n);
 	return t.length;
 }

@@ -2,8 +2,9 @@
  * Attribution: see leat/stats.h.
  *
  * A leat__meter belongs to one worker and is written by the task that works for it, one at a time;
- * a version (odd while it is written) lets anybody read it.  A leat__times is of all
- * workers of a stage; its counters are added to atomically, one sample at a time.
+ * a version (odd while it is written) lets anybody read it.  A leat__limits and a leat__times are
+ * of all workers of a stage, and are added to atomically: when a limited time ends, and sample by
+ * sample.
  */
 #ifndef LEAT_PATTERNS_STATS_H
 #define LEAT_PATTERNS_STATS_H
@@ -25,12 +26,25 @@ enum { LEAT__IS_BARE = 1 };
 enum { LEAT__IS_BARE = 0 };
 #endif
 
+/* A meter's states: of limited there is one for each limit, leat__limited. */
+enum { LEAT__METER_STATES = (int)LEAT_STAGE_LIMITED + (int)LEAT_STAGE_LIMITS };
+
+/* Times in states of leat__limited that have ended. */
+struct leat__limits {
+	_Atomic int64_t time[LEAT_STAGE_LIMITS];
+};
+
 struct leat__meter {
 	_Atomic uint32_t version;
 	_Atomic int state;
 	_Atomic int64_t since;	/* it is in this state; 0: not begun */
 	_Atomic int64_t time[LEAT_STAGE_STATES]; /* in states that have ended */
-	uint32_t stride;	/* items that are not timed between two that are */
+	struct leat__limits *limits; /* (c) NULL: it is never in a state of leat__limited */
+};
+
+/* Which items are timed. */
+struct leat__sampler {
+	uint32_t stride;	/* those that are not between two that are */
 	uint32_t skip;		/* of those, still to come */
 };
 
@@ -40,19 +54,28 @@ struct leat__times {
 };
 
 /* From now, a time that the caller has read, on in that state.  The first call starts the meter. */
-void leat__meter_enter_at(struct leat__meter *meter, enum leat_stage_state state, int64_t now);
+void leat__meter_enter_at(struct leat__meter *meter, int state, int64_t now);
 /* Ends the present state, and is in none. */
 void leat__meter_stop(struct leat__meter *meter);
-/* Adds what the meter has at now to stats->time; how long it has run in all. */
-int64_t leat__meter_read(struct leat__meter *meter, leat_stage_stats *stats, int64_t now);
+/*
+ * Adds what the meter has at now to sum, of limited times that have ended without their limit; how
+ * long it has run in all.
+ */
+int64_t leat__meter_read(struct leat__meter *meter, int64_t sum[LEAT__METER_STATES], int64_t now);
+/* After all meters: sets apart those whose limit is no rate. */
+void leat__limits_read(struct leat__limits *limits, int64_t sum[LEAT__METER_STATES]);
 
 void leat__times_add(struct leat__times *times, int64_t ns, uint32_t weight);
 /* The time that share (0 to 1) of the samples do not exceed; -1: none. */
 int64_t leat__times_percentile(struct leat__times *times, double share);
 
-/* Fills in what is not attributed (workers x elapsed) as starved, and the percentiles. */
-void leat__stats_finish(leat_stage_stats *stats, struct leat__times *service,
-			struct leat__times *queue);
+/*
+ * Fills in the times from the sum of all meters, and the percentiles.  What is not attributed
+ * (workers x elapsed) is starved.  The sum for LEAT_LIMIT_KEY is how long items have waited for one
+ * of their key (leat__keys_waited).
+ */
+void leat__stats_finish(leat_stage_stats *stats, int64_t sum[LEAT__METER_STATES],
+			struct leat__times *service, struct leat__times *queue);
 
 /*
  * Fills in the caller's leat_stage_stats or leat_ledger, up to the size that its first member says:
@@ -70,19 +93,32 @@ static inline int leat__fill(void *theirs, const void *ours, size_t size)
 	return 0;
 }
 
-static inline void leat__meter_enter(struct leat__meter *meter, enum leat_stage_state state)
+static inline void leat__meter_enter(struct leat__meter *meter, int state)
 {
 	if (!LEAT__IS_BARE)
 		leat__meter_enter_at(meter, state, leat_now());
 }
 
+/* The state of one that is. */
+static inline int leat__limited(enum leat_stage_limit by)
+{
+	return (int)LEAT_STAGE_LIMITED + (int)by;
+}
+
+/* From now on, if it was not. */
+static inline void leat__meter_is_in(struct leat__meter *meter, int state)
+{
+	if (atomic_load_explicit(&meter->state, memory_order_relaxed) != state)
+		leat__meter_enter(meter, state);
+}
+
 /* When an item's work begins: the time, if it is one to be timed; else 0. */
-static inline int64_t leat__sample_begin(struct leat__meter *meter)
+static inline int64_t leat__sample_begin(struct leat__sampler *sampler)
 {
 	if (LEAT__IS_BARE)
 		return 0;
-	if (meter->skip > 0) {
-		meter->skip--;
+	if (sampler->skip > 0) {
+		sampler->skip--;
 		return 0;
 	}
 	return leat_now();
@@ -100,7 +136,7 @@ static inline uint32_t leat__next_stride(uint32_t stride, int64_t ns)
  * And when it ends.  A sample stands for those before it that were not timed; so a fast one among
  * slow ones, of which each is timed, stands for itself alone, and the next are timed, too.
  */
-static inline void leat__sample_end(struct leat__meter *meter, struct leat__times *service,
+static inline void leat__sample_end(struct leat__sampler *sampler, struct leat__times *service,
 				    int64_t begin)
 {
 	int64_t ns;
@@ -108,15 +144,15 @@ static inline void leat__sample_end(struct leat__meter *meter, struct leat__time
 	if (begin == 0)
 		return;
 	ns = leat_now() - begin;
-	leat__times_add(service, ns, meter->stride + 1);
-	meter->stride = leat__next_stride(meter->stride, ns);
-	meter->skip = meter->stride;
+	leat__times_add(service, ns, sampler->stride + 1);
+	sampler->stride = leat__next_stride(sampler->stride, ns);
+	sampler->skip = sampler->stride;
 }
 
 /* Items that come so slowly that a clock read for each costs nothing. */
-static inline bool leat__is_slow(const struct leat__meter *meter)
+static inline bool leat__is_slow(const struct leat__sampler *sampler)
 {
-	return meter->stride == 0;
+	return sampler->stride == 0;
 }
 
 #endif

@@ -7,20 +7,19 @@
 
 static void meter_states(void)
 {
-	leat_stage_stats s = { .size = sizeof(s) };
+	int64_t time[LEAT__METER_STATES] = { 0 }, begin = leat_now();
 	struct leat__meter m = { 0 };
-	int64_t begin = leat_now();
 
 	leat__meter_enter_at(&m, LEAT_STAGE_STARVED, begin);
 	leat__meter_enter_at(&m, LEAT_STAGE_BUSY, begin + 10);
 	leat__meter_enter_at(&m, LEAT_STAGE_BLOCKED, begin + 110);
 	leat__meter_enter_at(&m, LEAT_STAGE_BUSY, begin + 1110);
 	/* The state that goes on counts, too. */
-	CHECK_EQ(leat__meter_read(&m, &s, begin + 1111), 1111);
-	CHECK_EQ(s.time[LEAT_STAGE_STARVED], 10);
-	CHECK_EQ(s.time[LEAT_STAGE_BUSY], 101);
-	CHECK_EQ(s.time[LEAT_STAGE_BLOCKED], 1000);
-	CHECK_EQ(s.time[LEAT_STAGE_LIMITED], 0);
+	CHECK_EQ(leat__meter_read(&m, time, begin + 1111), 1111);
+	CHECK_EQ(time[LEAT_STAGE_STARVED], 10);
+	CHECK_EQ(time[LEAT_STAGE_BUSY], 101);
+	CHECK_EQ(time[LEAT_STAGE_BLOCKED], 1000);
+	CHECK_EQ(time[LEAT_STAGE_LIMITED], 0);
 }
 
 TEST(meter)
@@ -30,7 +29,7 @@ TEST(meter)
 
 TEST_SIM(meter_that_was_stopped, 3)
 {
-	leat_stage_stats s = { .size = sizeof(s) };
+	int64_t time[LEAT__METER_STATES] = { 0 };
 	struct leat__meter m = { 0 };
 
 	leat__meter_stop(&m); /* not begun */
@@ -38,10 +37,10 @@ TEST_SIM(meter_that_was_stopped, 3)
 	CHECK_EQ(leat_sleep(LEAT_MS), 0);
 	leat__meter_stop(&m);
 	CHECK_EQ(leat_sleep(LEAT_MS), 0);
-	leat__meter_read(&m, &s, leat_now());
-	CHECK(s.time[LEAT_STAGE_LIMITED] >= LEAT_MS);
-	CHECK(s.time[LEAT_STAGE_LIMITED] < LEAT_MS + LEAT_US * 100);
-	CHECK_EQ(s.time[LEAT_STAGE_STARVED], 0);
+	leat__meter_read(&m, time, leat_now());
+	CHECK(time[LEAT_STAGE_LIMITED] >= LEAT_MS);
+	CHECK(time[LEAT_STAGE_LIMITED] < LEAT_MS + LEAT_US * 100);
+	CHECK_EQ(time[LEAT_STAGE_STARVED], 0);
 }
 
 static struct leat__times times;
@@ -64,7 +63,7 @@ TEST(percentiles)
 
 static struct leat__times mixed;
 
-static void work_for(struct leat__meter *m, int64_t ns)
+static void work_for(struct leat__sampler *m, int64_t ns)
 {
 	int64_t begin = leat__sample_begin(m);
 
@@ -75,7 +74,7 @@ static void work_for(struct leat__meter *m, int64_t ns)
 /* One fast item among slow ones does not stand for them; of fast ones few are timed. */
 TEST_SIM(samples_stand_for_their_like, 3)
 {
-	struct leat__meter m = { 0 };
+	struct leat__sampler m = { 0 };
 	int timed = 0;
 
 	memset(&mixed, 0, sizeof(mixed));
@@ -83,7 +82,7 @@ TEST_SIM(samples_stand_for_their_like, 3)
 		work_for(&m, i == 5 ? 1 : LEAT_MS);
 	CHECK(leat__times_percentile(&mixed, 0.5) >= LEAT_MS);
 	CHECK(leat__times_percentile(&mixed, 0.01) < LEAT_MS);
-	m = (struct leat__meter){ 0 };
+	m = (struct leat__sampler){ 0 };
 	for (int i = 0; i < 10240; i++) {
 		int64_t begin = leat__sample_begin(&m);
 
@@ -93,15 +92,22 @@ TEST_SIM(samples_stand_for_their_like, 3)
 	CHECK(timed >= 10 && timed <= 20);
 }
 
-static leat_stage_stats stage(const char *name, int workers, int busy, int limited)
+static leat_stage_stats limited_stage(const char *name, int workers, int busy, int limited,
+				      enum leat_stage_limit by)
 {
 	leat_stage_stats s = { .size = sizeof(s), .name = name, .workers = workers, .items = 7 };
+	int64_t time[LEAT__METER_STATES] = { 0 };
 
 	s.elapsed = 1000;
-	s.time[LEAT_STAGE_BUSY] = 10 * busy * workers;
-	s.time[LEAT_STAGE_LIMITED] = 10 * limited * workers;
-	leat__stats_finish(&s, &times, &times);
+	time[LEAT_STAGE_BUSY] = 10 * busy * workers;
+	time[leat__limited(by)] = 10 * limited * workers;
+	leat__stats_finish(&s, time, &times, &times);
 	return s;
+}
+
+static leat_stage_stats stage(const char *name, int workers, int busy, int limited)
+{
+	return limited_stage(name, workers, busy, limited, LEAT_LIMIT_RATE);
 }
 
 TEST(the_rest_is_starved)
@@ -144,4 +150,48 @@ TEST(names_the_stage_to_widen)
 	/* Cut off where there is no room, and the whole length. */
 	CHECK_EQ(leat_stage_explain(s, 3, text, 10), leat_stage_explain(s, 3, NULL, 0));
 	CHECK_EQ((int)strlen(text), 9);
+}
+
+/* Who waits for the work on other items is named where no stage does that for about as long. */
+TEST(names_what_is_waited_for_first)
+{
+	leat_stage_stats s[3];
+
+	s[0] = limited_stage("read", 1, 1, 99, LEAT_LIMIT_LIVE);
+	s[1] = limited_stage("order", 50, 1, 98, LEAT_LIMIT_WINDOW);
+	s[2] = stage("store", 1, 97, 0);
+	CHECK_EQ(leat_stage_bottleneck(s, 3), 2);
+	s[2] = stage("store", 1, 40, 0);
+	CHECK_EQ(leat_stage_bottleneck(s, 3), 1);
+	s[1] = stage("order", 8, 62, 0);
+	CHECK_EQ(leat_stage_bottleneck(s, 3), 0);
+	s[1] = stage("order", 8, 93, 0);
+	CHECK_EQ(leat_stage_bottleneck(s, 3), 1);
+	/* Where it is held up below, it is not for want of live items. */
+	s[1] = stage("order", 8, 10, 0);
+	s[2].time[LEAT_STAGE_BLOCKED] = s[2].elapsed / 2;
+	CHECK_EQ(leat_stage_bottleneck(s, 3), -1);
+}
+
+/* More workers would wait, too. */
+TEST(names_a_limit_of_a_fifth)
+{
+	leat_stage_stats s = stage("fetch", 4, 80, 20);
+
+	CHECK_STR(verdict(&s, 1), "raise the limit of fetch: it is limited 20 % of the time\n");
+	s = stage("fetch", 4, 81, 19);
+	CHECK_STR(verdict(&s, 1), "widen fetch: its 4 workers are busy 81 % of the time\n");
+}
+
+/* Of a program that knows no limits, all are rates; and nothing behind its structs is looked at. */
+TEST(names_a_limit_of_an_older_program)
+{
+	_Alignas(leat_stage_stats) char room[2 * OLD_STATS_SIZE + 1];
+	leat_stage_stats s = limited_stage("read", 1, 3, 95, LEAT_LIMIT_LIVE);
+
+	s.size = OLD_STATS_SIZE;
+	memcpy(room, &s, OLD_STATS_SIZE);
+	memcpy(room + OLD_STATS_SIZE, &s, OLD_STATS_SIZE);
+	CHECK_STR(verdict((const leat_stage_stats *)room, 2),
+		  "raise the limit of read: it is limited 95 % of the time\n");
 }
