@@ -41,8 +41,9 @@ enum leat_overflow {
 	LEAT_OVERFLOW_BLOCK = 1,
 	LEAT_OVERFLOW_REJECT,	/* returns -EAGAIN */
 	/*
-	 * The caller does it, on its own stack (a worker as deep as memory allows); while the pool
-	 * is paused it waits.  Not with a state, a window or keys.
+	 * The caller does it, one in the other as deep as memory allows: a worker itself, others in
+	 * a task that is cancelled with them, and when the pool stops.  While that is paused they
+	 * wait.  Not with a state, a window or keys.
 	 */
 	LEAT_OVERFLOW_CALLER_RUNS,
 	LEAT_OVERFLOW_DROP_OLDEST, /* the oldest of that priority goes to the drop function */
@@ -235,8 +236,8 @@ LEAT_API LEAT_MUST_CHECK int leat_pool_wait_drained(leat_pool_raw *pool, int64_t
 #define leat_pool_drain(pool, deadline) leat_pool_wait_drained(LEAT__POOL_RAW(pool), (deadline))
 
 /*
- * Stops the pool: running jobs are cancelled, queued ones dropped; cause is a negative error,
- * which becomes the pool's if it has none (0: -ECANCELED).  Does not block.
+ * Stops the pool: running jobs are cancelled, also of callers, queued ones dropped; cause is a
+ * negative error, which becomes the pool's if it has none (0: -ECANCELED).  Does not block.
  */
 LEAT_API void leat_pool_stop(leat_pool_raw *pool, int cause);
 #define leat_pool_abort(pool, cause) leat_pool_stop(LEAT__POOL_RAW(pool), (cause))

@@ -177,7 +177,7 @@ static void check(const char *function, const struct leat_pool *pool)
 static bool is_quiet(struct leat_pool *pool)
 {
 	return atomic_load_explicit(&pool->running, memory_order_relaxed) == 0 &&
-	       pool->callers == 0 &&
+	       !pool->callers &&
 	       (leat__pool_error(pool) != 0 || !leat__pool_has_jobs(pool));
 }
 
@@ -224,8 +224,9 @@ static void closing_end(struct leat_pool *pool)
 	unref(pool);
 }
 
-int leat__pool_caller_begin(struct leat_pool *pool)
+int leat__pool_caller_begin(struct leat__pool_caller *c)
 {
+	struct leat_pool *pool = c->pool;
 	int r = 0;
 
 	leat_mutex_lock(&pool->lock);
@@ -235,16 +236,24 @@ int leat__pool_caller_begin(struct leat_pool *pool)
 		r = -EAGAIN;
 	} else {
 		atomic_fetch_add_explicit(&pool->refs, 1, memory_order_relaxed);
-		pool->callers++;
+		c->next = pool->callers;
+		c->link = &pool->callers;
+		if (c->next)
+			c->next->link = &c->next;
+		pool->callers = c;
 	}
 	leat_mutex_unlock(&pool->lock);
 	return r;
 }
 
-void leat__pool_caller_end(struct leat_pool *pool)
+void leat__pool_caller_end(struct leat__pool_caller *c)
 {
+	struct leat_pool *pool = c->pool;
+
 	leat_mutex_lock(&pool->lock);
-	pool->callers--;
+	*c->link = c->next;
+	if (c->next)
+		c->next->link = c->link;
 	leat_mutex_unlock(&pool->lock);
 	leat__pool_look_for_end(pool);
 	unref(pool);
@@ -275,6 +284,16 @@ void leat__pool_drop_queued(struct leat_pool *pool)
 		}
 }
 
+/* What is running: in tasks of the pool, and of others; no more of these begin. */
+static void cancel_jobs(struct leat_pool *pool, int cause)
+{
+	leat_group_cancel(&pool->group, cause);
+	leat_mutex_lock(&pool->lock);
+	for (struct leat__pool_caller *c = pool->callers; c; c = c->next)
+		leat_group_cancel(&c->group, cause);
+	leat_mutex_unlock(&pool->lock);
+}
+
 void leat_pool_stop(leat_pool_raw *pool, int cause)
 {
 	int none = 0;
@@ -285,7 +304,7 @@ void leat_pool_stop(leat_pool_raw *pool, int cause)
 	if (!atomic_compare_exchange_strong(&pool->error, &none, cause < 0 ? cause : -ECANCELED))
 		return;
 	closing_begin(pool);
-	leat_group_cancel(&pool->group, cause);
+	cancel_jobs(pool, cause);
 	leat__pool_drop_queued(pool);
 	if (pool->window)
 		leat__pool_window_wake(pool);

@@ -106,7 +106,7 @@ struct leat_pool {
 	int states;		/* (L) of workers; no more of idle ones than workers */
 	bool starting;		/* (L) one of the workers is */
 	bool closed;		/* (L) */
-	int callers;		/* (L) those that do a job themselves, and are no workers */
+	struct leat__pool_caller *callers; /* (L) who does a job now, and is no worker */
 	int closing;		/* (L) calls that close or stop it, and are not through with it */
 	_Atomic int refs;	/* on the memory alone: of the owner, and of all those calls */
 	bool ended;		/* (L) closed, and everything is done; no worker begins any more */
@@ -193,9 +193,17 @@ static inline enum leat_stage_state leat__pool_idle_state(struct leat_pool *pool
 }
 
 /* pool.c */
-/* The caller, no worker, does a job: 0; LEAT_ECLOSED; -EAGAIN: it is paused, and none begins. */
-int leat__pool_caller_begin(struct leat_pool *pool);
-void leat__pool_caller_end(struct leat_pool *pool);
+/* A caller, no worker, that does a job in a group of its own, which a stop cancels. */
+struct leat__pool_caller {
+	leat_group group;
+	struct leat_pool *pool;	/* (c) */
+	char *item;		/* (c) */
+	struct leat__pool_caller *next, **link; /* (L) where it is in the list */
+};
+
+/* 0: it may; LEAT_ECLOSED; -EAGAIN: the pool is paused, and no job begins. */
+int leat__pool_caller_begin(struct leat__pool_caller *c);
+void leat__pool_caller_end(struct leat__pool_caller *c);
 /* Takes out of the queue the job that has waited for longest; false: there is none. */
 bool leat__pool_take_oldest(struct leat_pool *pool, leat_channel *queue, char *item);
 /* Of a pool that was stopped: all of them. */

@@ -129,23 +129,49 @@ static void run_by(struct leat_pool *pool, struct leat__pool_worker *w, char *it
 	leat__pool_do(pool, w, item, 0);
 }
 
+static int run_called(void *args)
+{
+	struct leat__pool_caller *c = *(struct leat__pool_caller **)args;
+
+	run_by(c->pool, NULL, c->item);
+	return 0;
+}
+
+static const leat_task_type caller_type = {
+	"pool caller", run_called, sizeof(struct leat__pool_caller *)
+};
+
+/* Waits while the pool is paused. */
+static int run_by_caller(struct leat_pool *pool, leat_channel *queue, char *item)
+{
+	struct leat__pool_caller caller = { .pool = pool, .item = item }, *c = &caller;
+	int r = leat_group_init(&c->group, NULL);
+
+	if (r < 0)
+		return r;
+	r = leat__pool_caller_begin(c);
+	if (r == 0) {
+		/* Without memory for a task, or in a cancelled one, as it is. */
+		if (leat_spawn(&c->group, &caller_type, &c, NULL) < 0)
+			run_by(pool, NULL, item);
+		(void)leat_group_wait(&c->group);
+		leat__pool_caller_end(c);
+	}
+	leat_group_release(&c->group);
+	return r == -EAGAIN ? wait_and_push(pool, queue, item, LEAT_FOREVER) : r;
+}
+
 /* LEAT_OVERFLOW_CALLER_RUNS. */
 static int run_here(struct leat_pool *pool, leat_channel *queue, char *item)
 {
 	struct leat__pool_worker *w = leat__pool_self(pool);
 	struct leat__pool_wait wait = { .item = item };
-	int r;
 
-	if (w && leat__pool_depth(w) >= DEPTH_MAX)
-		return leat__pool_go_deeper(pool, w, &wait);
-	r = w ? 0 : leat__pool_caller_begin(pool);
-	if (r == -EAGAIN)
-		return wait_and_push(pool, queue, item, LEAT_FOREVER);
-	if (r < 0)
-		return r;
-	run_by(pool, w, item);
 	if (!w)
-		leat__pool_caller_end(pool);
+		return run_by_caller(pool, queue, item);
+	if (leat__pool_depth(w) >= DEPTH_MAX)
+		return leat__pool_go_deeper(pool, w, &wait);
+	run_by(pool, w, item);
 	return 0;
 }
 

@@ -229,6 +229,56 @@ TEST_SIM(drain_while_a_caller_runs, 20)
 	leat_chan_unref(results);
 }
 
+/* Waits for ever, unless cancelled; 0 is quick. */
+static int wait_for_cancel(int *job)
+{
+	int r = *job == 0 ? 0 : leat_sleep_until(LEAT_FOREVER);
+
+	order[*job] = r;
+	return r;
+}
+
+/* What a caller does is cancelled by the pool, as what workers do, and with the caller. */
+static void cancel_caller(bool by_pool)
+{
+	leat_pool(int) pool;
+	leat_group group;
+	leat_ledger l;
+	int r = 1;
+
+	reset();
+	leat_group_init(&group, NULL);
+	CHECK_EQ(leat_pool_make(&pool, wait_for_cancel, .workers = 1, .queue = 1,
+				.overflow = LEAT_OVERFLOW_CALLER_RUNS,
+				.on_error = LEAT_ERROR_COUNT), 0);
+	CHECK_EQ(leat_pool_submit(pool, 1), 0);
+	test_settle();
+	CHECK_EQ(leat_pool_submit(pool, 0), 0);
+	CHECK_EQ(leat_go_in(&group, submit_one, pool, 2, &r), 0);
+	test_settle();
+	CHECK_EQ(r, 1);
+	if (by_pool)
+		leat_pool_abort(pool, -EPERM);
+	else
+		leat_group_cancel(&group, 0);
+	test_settle();
+	CHECK_EQ(r, 0);
+	CHECK_EQ(order[1], by_pool ? -ECANCELED : 0);
+	CHECK_EQ(order[2], -ECANCELED);
+	leat_group_wait(&group);
+	CHECK_EQ(leat_pool_destroy(pool, ledger_init(&l)), by_pool ? -EPERM : -ECANCELED);
+	check_at_rest(&l);
+	CHECK_EQ(l.failed, !by_pool);
+	CHECK_EQ(l.cancelled, 3 - !by_pool);
+	leat_group_release(&group);
+}
+
+TEST_SIM(callers_are_cancelled, 20)
+{
+	cancel_caller(true);
+	cancel_caller(false);
+}
+
 /* Nobody begins a job while the pool is paused. */
 TEST_SIM(callers_do_not_run_while_paused, 20)
 {
@@ -624,6 +674,37 @@ TEST_BOTH(callers_run_nested_jobs, 20)
 	run_nested_jobs(7);
 	run_nested_jobs(9);
 	run_nested_jobs(300);
+}
+
+/* A job of the pool that waits at the gate, and one in the queue; all others are the caller's. */
+static int nest_in_caller(int *job)
+{
+	if (*job < 0)
+		return leat_sem_acquire(&gate, 1);
+	atomic_fetch_add(&done, 1);
+	return *job > 0 ? leat_pool_submit(nested, *job - 1) : 0;
+}
+
+TEST_SIM(a_caller_runs_nested_jobs, 20)
+{
+	leat_ledger l;
+
+	reset();
+	leat_sem_init(&gate, 2, 0);
+	CHECK_EQ(leat_sem_acquire(&gate, 2), 0);
+	CHECK_EQ(leat_pool_make(&nested, nest_in_caller, .workers = 1, .queue = 1,
+				.overflow = LEAT_OVERFLOW_CALLER_RUNS,
+				.on_error = LEAT_ERROR_STOP), 0);
+	CHECK_EQ(leat_pool_submit(nested, -1), 0);
+	test_settle();
+	CHECK_EQ(leat_pool_submit(nested, -1), 0);
+	CHECK_EQ(leat_pool_submit(nested, 300), 0);
+	CHECK_EQ(done, 301);
+	leat_sem_release(&gate, 2);
+	CHECK_EQ(leat_pool_drain(nested, LEAT_FOREVER), 0);
+	CHECK_EQ(leat_pool_destroy(nested, ledger_init(&l)), 0);
+	check_at_rest(&l);
+	CHECK_EQ(l.out, 303);
 }
 
 struct ask {
