@@ -38,7 +38,10 @@
 #define LEAT__OWN_LINE __attribute__((aligned(64)))
 
 /* An item of a queue: a job, and behind it, at job_size rounded up, a stamp. */
-enum { DEPTH_MAX = 8, LEAT__POOL_ITEM_MAX = LEAT_POOL_JOB_MAX + 16 };
+enum { LEAT__POOL_ITEM_MAX = LEAT_POOL_JOB_MAX + 16 };
+
+/* Jobs one in the other on a stack of 64 KiB: some 4 KiB each (ASan: 8), and what the jobs need. */
+enum { DEPTH_MAX = 4 };
 
 /* A part of the ledger.  Read by anybody; written by one task at a time, unless it is shared. */
 struct leat__counts {
