@@ -63,25 +63,16 @@ int leat__pool_wait_idly(const struct leat__pool_wait *wait)
 			  : leat_channel_recv(wait->chan, wait->elem, wait->deadline);
 }
 
-/* As who calls may: by a worker, below a job, or outside of the pool. */
-static int wait_here(struct leat_pool *pool, const struct leat__pool_wait *wait)
-{
-	uint64_t task = leat_task_id_in(&pool->group);
-	struct leat__pool_worker *w;
-
-	if (task == 0)
-		return leat__pool_wait_idly(wait);
-	w = leat__pool_self(pool);
-	if (w)
-		return leat__pool_wait_for(pool, w, wait);
-	return wait->item ? send_by_job(pool, task, wait) : leat__pool_lend(pool, task, wait);
-}
-
+/* By a worker, below a job, or outside of the pool. */
 static int wait_and_push(struct leat_pool *pool, leat_channel *queue, char *item, int64_t deadline)
 {
 	struct leat__pool_wait wait = { .chan = queue, .item = item, .deadline = deadline };
+	struct leat__pool_worker *w = leat__pool_self(pool);
+	uint64_t task = leat_task_id_in(&pool->group);
 
-	return wait_here(pool, &wait);
+	if (w)
+		return push_by_worker(pool, w, &wait);
+	return task != 0 ? send_by_job(pool, task, &wait) : leat__pool_wait_idly(&wait);
 }
 
 static __attribute__((noinline)) int put_and_wake(struct leat_pool *pool, leat_channel *queue,
@@ -359,7 +350,13 @@ int leat__pool_wait_for(struct leat_pool *pool, struct leat__pool_worker *w,
 int leat_pool_wait_recv(leat_pool_raw *pool, leat_channel *chan, void *elem, int64_t deadline)
 {
 	struct leat__pool_wait wait = { .chan = chan, .elem = elem, .deadline = deadline };
+	struct leat__pool_worker *w;
+	uint64_t task;
 
 	check_pool(__func__, pool);
-	return wait_here(pool, &wait);
+	w = leat__pool_self(pool);
+	if (w)
+		return recv_by_worker(pool, w, &wait);
+	task = leat_task_id_in(&pool->group);
+	return task != 0 ? leat__pool_lend(pool, task, &wait) : leat__pool_wait_idly(&wait);
 }

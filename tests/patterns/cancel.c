@@ -316,33 +316,40 @@ static int ask_in_group(int n)
 	return r < 0 ? r : go;
 }
 
+static int ask_in_fork(int n)
+{
+	leat_forked forked;
+
+	leat_fork(&forked, ask_in_task, n);
+	(void)leat_sleep(LEAT_US); /* that it is taken */
+	return leat_join(&forked);
+}
+
 /* By the job itself, or below it. */
 static enum { ITSELF, TIMEOUT, GROUP, FORK, WAYS } asks_by;
 
 static int ask_in_a_way(int n)
 {
-	leat_forked forked;
-
 	switch (asks_by) {
 	case TIMEOUT:
 		return leat_timeout(ask_by_address, &n, LEAT_S);
 	case GROUP:
 		return ask_in_group(n);
 	case FORK:
-		leat_fork(&forked, ask_in_task, n);
-		(void)leat_sleep(LEAT_US); /* that it is taken */
-		return leat_join(&forked);
+		return ask_in_fork(n);
 	case ITSELF:
 	case WAYS:
 		break;
 	}
-	return ask_for(n);
+	return -EINVAL;
 }
 
 static int answer(struct ask *ask)
 {
-	int r = ask->box.n > 0 ? ask_in_a_way(ask->box.n - 1) : 0;
+	int r = 0;
 
+	if (ask->box.n > 0) /* not one frame more than it takes, of so many */
+		r = asks_by == ITSELF ? ask_for(ask->box.n - 1) : ask_in_a_way(ask->box.n - 1);
 	if (r == 0)
 		r = leat_sleep(LEAT_US);
 	if (r < 0)
