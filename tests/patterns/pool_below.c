@@ -230,13 +230,27 @@ TEST_SIM(window_full_while_one_waits_again, 50)
 	leat_chan_unref(results);
 }
 
+/* Both have the id of the job's task, but are not its worker. */
+static int ask_in_forks(struct question *q)
+{
+	leat_forked forked[ASKS];
+	int r = 0;
+
+	for (int i = 0; i < ASKS; i++)
+		leat_fork(&forked[i], ask_in_task, &q[i]);
+	(void)leat_sleep(LEAT_US); /* they are taken */
+	for (int i = ASKS - 1; i >= 0; i--)
+		r |= leat_join(&forked[i]);
+	return r;
+}
+
 static int ask_or_nap(struct job *job)
 {
 	struct question q[ASKS] = { { 0 } };
 	int r;
 
 	if (job->n > 0) {
-		r = ask_in_group(q);
+		r = job->way == FORK ? ask_in_forks(q) : ask_in_group(q);
 		return r < 0 ? r : leat_send(job->reply, 1);
 	}
 	gauge_enter(&gauge);
@@ -265,11 +279,11 @@ static void end_napping(uint64_t jobs)
 }
 
 /* However many tasks below a job wait: one works in its worker's place. */
-TEST_SIM(one_place_is_lent_for_a_job, 50)
+static void ask_at_once(enum way way)
 {
 	for (int workers = 1; workers <= 3; workers++) {
 		leat_chan(int) reply = leat_chan_make(int, 3);
-		struct job asks = { .n = 1, .reply = leat_to_sender(reply) };
+		struct job asks = { 1, way, leat_to_sender(reply) };
 		int v;
 
 		make_napping(workers, LEAT_OVERFLOW_BLOCK);
@@ -281,6 +295,12 @@ TEST_SIM(one_place_is_lent_for_a_job, 50)
 		end_napping((uint64_t)workers * (1 + ASKS));
 		leat_chan_unref(reply);
 	}
+}
+
+TEST_SIM(one_place_is_lent_for_a_job, 50)
+{
+	ask_at_once(GROUP);
+	ask_at_once(FORK);
 }
 
 /* Who pauses it waits for a job that waits for others; then none begins. */
