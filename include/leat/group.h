@@ -109,7 +109,7 @@ LEAT_API bool leat_group_is_cancelled(const leat_group *group);
  */
 LEAT_API int leat_group_error(const leat_group *group, const char **ret_task_name);
 
-/* The number of tasks that were spawned and have not ended; a snapshot. */
+/* The number of tasks that were spawned and have not ended, or only just have; a snapshot. */
 LEAT_API int64_t leat_group_live(const leat_group *group);
 
 /*
