@@ -50,7 +50,7 @@ void leat__timer_slack_restore(int64_t slack);
  * monotonic ns; INT64_MAX: none).  May wake spuriously.
  */
 void leat__futex_wait(uint32_t *word, uint32_t expected, int64_t deadline);
-/* Wakes up to n sleepers. */
+/* Wakes up to n sleepers.  The word may be gone: at worst somebody else wakes spuriously. */
 void leat__futex_wake(uint32_t *word, int n);
 
 /* Monotonic nanoseconds of the real clock. */
