@@ -214,8 +214,9 @@ LEAT_API LEAT_MUST_CHECK int64_t leat_pool_push_n(leat_pool_raw *pool, const voi
  * does no jobs itself, which its deadline would cancel, but as long as one waits, one worker more
  * may be at work, with a state of its own.  When the wait is over, that one ends after its present
  * job; and the job's own task is taken to wait, too, whatever it does.  -ENOMEM: no worker can be
- * had.  Others, such as threads of leat_blocking_call or tasks of the root group, are not known to
- * be waited for by a job: with all workers waiting for them, they wait for ever.
+ * had.  What waits in a job that a caller does, or below one, lends a place, too.  Others, such as
+ * threads of leat_blocking_call or tasks of the root group, are not known to be waited for by a
+ * job: with all workers waiting for them, they wait for ever.
  */
 LEAT_API int leat_pool_wait_recv(leat_pool_raw *pool, leat_channel *chan, void *elem,
 				 int64_t deadline);
@@ -261,8 +262,8 @@ LEAT_API void leat_pool_set_workers(leat_pool_raw *pool, int n);
 
 /*
  * No job begins after leat_pool_pause has returned 0, until leat_pool_resume; it waits for those
- * that workers have taken.  Submits fill the queue.  -ETIMEDOUT, -ECANCELED: it is paused, but
- * some still run.  Not from a job, as drain.
+ * that workers have taken, and that callers do.  Submits fill the queue.  -ETIMEDOUT, -ECANCELED:
+ * it is paused, but some still run.  Not from a job, as drain.
  */
 LEAT_API LEAT_MUST_CHECK int leat_pool_hold(leat_pool_raw *pool, int64_t deadline);
 LEAT_API void leat_pool_go_on(leat_pool_raw *pool);

@@ -173,11 +173,16 @@ static void check(const char *function, const struct leat_pool *pool)
 		leat_misuse(function, pool, "the pool is NULL; make it with leat_pool_make");
 }
 
+/* Under the lock. */
+static bool is_at_work(struct leat_pool *pool)
+{
+	return atomic_load_explicit(&pool->running, memory_order_relaxed) > 0 || pool->callers;
+}
+
 /* Under the lock: nobody works, nothing waits. */
 static bool is_quiet(struct leat_pool *pool)
 {
-	return atomic_load_explicit(&pool->running, memory_order_relaxed) == 0 &&
-	       !pool->callers &&
+	return !is_at_work(pool) &&
 	       (leat__pool_error(pool) != 0 || !leat__pool_has_jobs(pool));
 }
 
@@ -241,6 +246,7 @@ int leat__pool_caller_begin(struct leat__pool_caller *c)
 		if (c->next)
 			c->next->link = &c->next;
 		pool->callers = c;
+		pool->ncallers++;
 	}
 	leat_mutex_unlock(&pool->lock);
 	return r;
@@ -254,9 +260,25 @@ void leat__pool_caller_end(struct leat__pool_caller *c)
 	*c->link = c->next;
 	if (c->next)
 		c->next->link = c->link;
+	pool->ncallers--;
+	if (!is_at_work(pool))
+		leat_cond_broadcast(&pool->quiet);
 	leat_mutex_unlock(&pool->lock);
 	leat__pool_look_for_end(pool);
 	unref(pool);
+}
+
+uint64_t leat__pool_job_above(struct leat_pool *pool)
+{
+	uint64_t task = leat_task_id_in(&pool->group);
+
+	if (task != 0 || pool->o.overflow != LEAT_OVERFLOW_CALLER_RUNS)
+		return task;
+	leat_mutex_lock(&pool->lock);
+	for (struct leat__pool_caller *c = pool->callers; c && task == 0; c = c->next)
+		task = leat_task_id_in(&c->group);
+	leat_mutex_unlock(&pool->lock);
+	return task;
 }
 
 void leat_pool_end_submits(leat_pool_raw *pool)
@@ -315,7 +337,7 @@ void leat_pool_stop(leat_pool_raw *pool, int cause)
 static void not_by_worker(const char *function, struct leat_pool *pool)
 {
 	check(function, pool);
-	if (leat_task_id_in(&pool->group) != 0)
+	if (leat__pool_job_above(pool) != 0)
 		leat_misuse(function, pool, "called by a job of the pool, which would wait for "
 			    "itself; call it in a task outside of the pool");
 }
@@ -326,7 +348,7 @@ static int wait_quiet(struct leat_pool *pool, bool drained, int64_t deadline)
 	int r = 0;
 
 	leat_mutex_lock(&pool->lock);
-	while (r == 0 && (drained ? !pool->ended : atomic_load(&pool->running) > 0))
+	while (r == 0 && (drained ? !pool->ended : is_at_work(pool)))
 		r = leat_cond_wait_until(&pool->quiet, &pool->lock, deadline);
 	leat_mutex_unlock(&pool->lock);
 	return r;

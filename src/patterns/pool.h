@@ -87,7 +87,7 @@ struct leat_pool {
 	int nqueues;		/* (c) */
 	leat_group group;	/* of the tasks */
 	leat_mutex lock;
-	leat_cond quiet;	/* running has become 0, or ended true */
+	leat_cond quiet;	/* nobody is at work any more, or ended has become true */
 	struct leat__pool_worker *all; /* (L) */
 	struct leat__pool_worker *idle; /* (L) last in, first out; those with a state first */
 	int next_index;		/* (L) of a worker */
@@ -110,6 +110,7 @@ struct leat_pool {
 	bool starting;		/* (L) one of the workers is */
 	bool closed;		/* (L) */
 	struct leat__pool_caller *callers; /* (L) who does a job now, and is no worker */
+	int ncallers;		/* (L) */
 	int closing;		/* (L) calls that close or stop it, and are not through with it */
 	_Atomic int refs;	/* on the memory alone: of the owner, and of all those calls */
 	bool ended;		/* (L) closed, and everything is done; no worker begins any more */
@@ -207,6 +208,8 @@ struct leat__pool_caller {
 /* 0: it may; LEAT_ECLOSED; -EAGAIN: the pool is paused, and no job begins. */
 int leat__pool_caller_begin(struct leat__pool_caller *c);
 void leat__pool_caller_end(struct leat__pool_caller *c);
+/* The task of the job that the calling one does or is below, a worker's or a caller's; 0: none. */
+uint64_t leat__pool_job_above(struct leat_pool *pool);
 /* Takes out of the queue the job that has waited for longest; false: there is none. */
 bool leat__pool_take_oldest(struct leat_pool *pool, leat_channel *queue, char *item);
 /* Of a pool that was stopped: all of them. */

@@ -7,8 +7,8 @@
  * not cancel those jobs.  It lends the place of its job's worker, which is taken to wait for it: as
  * long as any does, one more may work than the limit says.  So of those that run there is always
  * one that does not wait, or another may begin.  A worker, too, lends its place when it finds no
- * job and waits without looking.  A task whose job is not found, say since that has ended, lends a
- * place of its own; but no more are lent than are running.
+ * job and waits without looking.  A task whose job is not found, since that has ended or a caller
+ * does it, lends a place of its own; but no more are lent than jobs are at work.
  *
  *	lend	E1 there is an idle record: no memory is needed when one must begin
  *		E2 lent + 1; the limit is higher; look into the channels: jobs are there: S2

@@ -68,7 +68,7 @@ static int wait_and_push(struct leat_pool *pool, leat_channel *queue, char *item
 {
 	struct leat__pool_wait wait = { .chan = queue, .item = item, .deadline = deadline };
 	struct leat__pool_worker *w = leat__pool_self(pool);
-	uint64_t task = leat_task_id_in(&pool->group);
+	uint64_t task = leat__pool_job_above(pool);
 
 	if (w)
 		return push_by_worker(pool, w, &wait);
@@ -357,6 +357,6 @@ int leat_pool_wait_recv(leat_pool_raw *pool, leat_channel *chan, void *elem, int
 	w = leat__pool_self(pool);
 	if (w)
 		return recv_by_worker(pool, w, &wait);
-	task = leat_task_id_in(&pool->group);
+	task = leat__pool_job_above(pool);
 	return task != 0 ? leat__pool_lend(pool, task, &wait) : leat__pool_wait_idly(&wait);
 }

@@ -75,8 +75,8 @@ void leat__pool_update_open(struct leat_pool *pool)
 	int limit = pool->workers;
 	bool is_open;
 
-	if (lent > running)
-		lent = running;
+	if (lent > running + pool->ncallers)
+		lent = running + pool->ncallers;
 	/* Who pauses it waits for those who wait for jobs: these are done, one at a time. */
 	if (pool->paused)
 		limit = lent > 0;

@@ -302,6 +302,29 @@ TEST_SIM(callers_do_not_run_while_paused, 20)
 	CHECK_EQ(l.in, 4);
 }
 
+/* Who pauses the pool waits for what callers do. */
+TEST_SIM(pause_waits_for_callers, 20)
+{
+	leat_pool(int) pool;
+	int r = 1;
+
+	make_full(&pool, LEAT_OVERFLOW_CALLER_RUNS);
+	CHECK_EQ(leat_go(submit_one, pool, -1, &r), 0);
+	test_settle();
+	leat_sem_release(&gate, 1); /* the worker's */
+	test_settle();
+	CHECK_EQ(done, 2);
+	CHECK_EQ(leat_pool_pause(pool, leat_in(LEAT_MS)), -ETIMEDOUT);
+	CHECK_EQ(r, 1);
+	leat_sem_release(&gate, 1);
+	CHECK_EQ(leat_pool_pause(pool, LEAT_FOREVER), 0);
+	test_settle();
+	CHECK_EQ(r, 0);
+	leat_pool_resume(pool);
+	CHECK_EQ(leat_pool_drain(pool, LEAT_FOREVER), 0);
+	CHECK_EQ(leat_pool_destroy(pool, NULL), 0);
+}
+
 TEST_SIM(overflow_drop_oldest, 20)
 {
 	leat_pool(int) pool;

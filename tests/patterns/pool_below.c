@@ -326,6 +326,38 @@ TEST_SIM(pause_while_tasks_wait_below_a_job, 50)
 	}
 }
 
+LEAT_TASK(submit_one, (struct job, job))
+{
+	CHECK_EQ(leat_pool_submit(pool, job), 0);
+}
+
+/* The same of a job that a caller does, in a task of its own. */
+TEST_SIM(pause_while_a_caller_waits, 50)
+{
+	for (int i = 0; i < 8; i++) {
+		leat_chan(int) reply = leat_chan_make(int, 1);
+		struct job asks = { .n = 1, .way = i % 2 ? FORK : GROUP,
+				    .reply = leat_to_sender(reply) }, alone = { 0 };
+		int before, v;
+
+		make_napping(1, LEAT_OVERFLOW_CALLER_RUNS);
+		for (int j = 0; j < 3; j++) {
+			CHECK_EQ(leat_pool_submit(pool, alone), 0);
+			CHECK_EQ(leat_sleep(LEAT_US), 0);
+		}
+		CHECK_EQ(leat_go(submit_one, asks), 0);
+		CHECK_EQ(leat_sleep(LEAT_US + i / 2 * 400 * LEAT_US), 0);
+		CHECK_EQ(leat_pool_pause(pool, LEAT_FOREVER), 0);
+		before = done;
+		CHECK_EQ(leat_sleep(LEAT_S), 0);
+		CHECK_EQ(done, before);
+		leat_pool_resume(pool);
+		CHECK_EQ(leat_recv(reply, &v), 0);
+		end_napping(1 + ASKS + 3);
+		leat_chan_unref(reply);
+	}
+}
+
 /* The pool's end reaches them. */
 TEST_SIM(stop_while_tasks_wait_below_a_job, 50)
 {
