@@ -171,8 +171,8 @@ typedef struct leat_pool_options {
  * leat_pool_submit(pool, job): queues a copy of job, a value; when the queue is full, as the option
  * overflow says.  A worker of the pool itself never waits for a place: it does other
  * jobs of the queue meanwhile, one in the other as deep as memory allows (else -ENOMEM).  Below a
- * job: as leat_pool_recv says.  Per key, if all of them wait for their keys, or below a job, the
- * job is queued though the queue is full.
+ * job: as leat_pool_recv says.  Per key, what a worker submits, or who is below a job, is queued
+ * though the queue is full.
  * leat_pool_try_submit: -EAGAIN when the queue is full.  leat_pool_submit_until: waits to the
  * deadline then; a worker of the pool first ends the job that it does meanwhile.
  * leat_pool_submit_at: with a priority, 0 the most urgent; leat_pool_submit_at_until: both.
@@ -206,8 +206,8 @@ LEAT_API LEAT_MUST_CHECK int64_t leat_pool_push_n(leat_pool_raw *pool, const voi
 /*
  * Receives from any channel, as leat_channel_recv; a worker of the pool does jobs of the queue
  * while it waits, as in a submit (as submitted: those that are there, then it lends its place; per
- * key: those of other keys than its own).  For work functions that wait for other jobs of their
- * pool.
+ * key: none, since they may need its key, and it lends its place at once).  For work functions that
+ * wait for other jobs of their pool.
  *
  * What waits below a job, here or in a submit, lends its worker's place: a task of a group that the
  * job has made (leat_timeout, another pool), or that it has forked (parallel loops).  Such a task

@@ -17,7 +17,7 @@
  * S1 and T4 (or the look of T2) hold the lock of the same channel in turn, or per key that of the
  * lists.  S1 first: T4 sees the job.  T4 first: S1 comes after it, so S2 sees that the pool is
  * open, which T3 has written before.  The end of a job may make the next of its key ready: who has
- * ended it looks for a job, at the latest in T4, or goes on with a job below and does S2.
+ * ended it looks for a job, at the latest in T4.
  */
 #ifndef LEAT_PATTERNS_POOL_H
 #define LEAT_PATTERNS_POOL_H
@@ -269,9 +269,6 @@ void leat__pool_key_leave(struct leat_pool *pool, uint64_t key);
 bool leat__pool_key_is_ready(struct leat_pool *pool);
 /* As leat__pool_take_oldest. */
 bool leat__pool_key_oldest(struct leat_pool *pool, const leat_channel *queue, char *item);
-/* As leat_channel_recv; but it does a job that is or becomes ready, and returns -EAGAIN then. */
-int leat__pool_key_recv(struct leat_pool *pool, struct leat__pool_worker *w, leat_channel *chan,
-			void *elem, int64_t deadline);
 
 /* pool_window.c */
 int leat__pool_window_create(struct leat_pool *pool);

@@ -199,15 +199,6 @@ static inline __attribute__((always_inline)) bool do_one(struct leat_pool *pool,
 	return !pool->o.results || leat__pool_hand_on(pool, w, counts, result);
 }
 
-/* Who has another job below goes on with that, and leaves what has become ready to others. */
-static void leave_key(struct leat_pool *pool, struct leat__counts *counts, uint64_t key)
-{
-	leat__pool_key_leave(pool, key);
-	if (atomic_load_explicit(&counts->held, memory_order_relaxed) > 0 &&
-	    leat__pool_is_ready(pool))
-		leat__pool_wake(pool);
-}
-
 void leat__pool_do(struct leat_pool *pool, struct leat__pool_worker *w, char *item, uint64_t seq)
 {
 	struct leat__counts *counts = w ? &w->counts : &pool->caller;
@@ -216,7 +207,7 @@ void leat__pool_do(struct leat_pool *pool, struct leat__pool_worker *w, char *it
 	if (do_one(pool, w, item, seq, true))
 		leat__tally_end(counts, &counts->out);
 	if (pool->keys)
-		leave_key(pool, counts, key);
+		leat__pool_key_leave(pool, key);
 }
 
 /* T2 */

@@ -11,8 +11,11 @@
  *
  * A submit first has the place (S1), then puts the job (leat__pool_key_put); in between the pool is
  * not quiet.  Places are given up under the lock, one with each job, so there is one for each job.
- * A worker of the pool that finds the queue full and nothing ready may be what all wait for, and
- * does not wait: it gets a place beyond the channel, which the next job that begins gives up.
+ * A job that waits for others does none meanwhile: what it did might need, itself or by what it
+ * waits for, the key that the job has, and the job could not go on before that is done.  It lends
+ * its place instead (pool_lend.c).  If it submits and the queue is full, it may be what all wait
+ * for, and does not wait: it gets a place beyond the channel, which the next job that begins gives
+ * up.
  */
 #include "patterns/pool.h"
 
@@ -46,8 +49,6 @@ struct key {
 
 struct leat__pool_keys {
 	leat_mutex lock;
-	leat_channel *signal;	/* (c) to those who wait in leat_pool_recv: something is ready */
-	int helpers;		/* (L) those */
 	struct link ready[LEAT_POOL_PRIORITIES]; /* (L) keys */
 	struct link by_age[LEAT_POOL_PRIORITIES]; /* (L) all jobs that have not begun */
 	uint64_t beyond[LEAT_POOL_PRIORITIES]; /* (L) places beyond the channel, which is full */
@@ -101,8 +102,7 @@ int leat__pool_keys_create(struct leat_pool *pool)
 		k->by_age[i].prev = k->by_age[i].next = &k->by_age[i];
 	}
 	pool->keys = k;
-	k->signal = leat_channel_create(1, 1, NULL, "pool keys");
-	return k->signal ? 0 : -ENOMEM;
+	return 0;
 }
 
 void leat__pool_keys_free(struct leat_pool *pool)
@@ -121,7 +121,6 @@ void leat__pool_keys_free(struct leat_pool *pool)
 		k->free_keys = e->next;
 		leat_free(e, key_bytes(pool));
 	}
-	leat_channel_unref(k->signal);
 	leat_free(k, bytes_of(k->nbuckets));
 }
 
@@ -164,13 +163,6 @@ static struct key *most_urgent(struct leat_pool *pool)
 	return NULL;
 }
 
-/* One who takes a job tells the next, if more are ready. */
-static void tell_helpers(struct leat_pool *pool)
-{
-	if (pool->keys->helpers > 0 && most_urgent(pool))
-		(void)!leat_channel_try_send(pool->keys->signal, "");
-}
-
 /* What has changed about the key: is it ready, and where, or is it to be forgotten? */
 static void settle(struct leat_pool *pool, struct key *e)
 {
@@ -196,7 +188,6 @@ static void settle(struct leat_pool *pool, struct key *e)
 	if (level >= 0)
 		append(&k->ready[level], &e->ready);
 	e->level = level;
-	tell_helpers(pool);
 }
 
 static bool has_jobs(const struct leat_pool *pool)
@@ -406,35 +397,4 @@ int leat__pool_key_put(struct leat_pool *pool, const leat_channel *queue, const 
 	if (leat__pool_error(pool) != 0)
 		leat__pool_drop_queued(pool);
 	return 0;
-}
-
-static void add_helper(struct leat_pool *pool, int n)
-{
-	leat_mutex_lock(&pool->keys->lock);
-	pool->keys->helpers += n;
-	tell_helpers(pool);
-	leat_mutex_unlock(&pool->keys->lock);
-}
-
-int leat__pool_key_recv(struct leat_pool *pool, struct leat__pool_worker *w, leat_channel *chan,
-			void *elem, int64_t deadline)
-{
-	char byte;
-	leat_case cases[] = {
-		leat_recv_case(chan, elem, NULL),
-		leat_recv_case(pool->keys->signal, &byte, NULL),
-		leat_case_until(deadline),
-		leat_case_ordered,
-	};
-	int r;
-
-	if (leat__pool_take_and_do(pool, w))
-		return -EAGAIN;
-	add_helper(pool, 1);
-	r = leat_select_cases(cases, sizeof(cases) / sizeof(cases[0]));
-	add_helper(pool, -1);
-	if (r <= 0)
-		return r == 0 ? cases[0].status : r;
-	(void)leat__pool_take_and_do(pool, w);
-	return -EAGAIN;
 }

@@ -30,7 +30,7 @@ static bool is_late(const struct leat__pool_wait *wait)
 
 /*
  * A full queue, and a job of task has nothing to do, or something below it waits.  What is queued
- * may all wait for that job's key.
+ * may all wait for that job's key; and per key it does none of that, see pool_key.c.
  */
 static int send_by_job(struct leat_pool *pool, uint64_t task, const struct leat__pool_wait *wait)
 {
@@ -49,7 +49,7 @@ static int push_by_worker(struct leat_pool *pool, struct leat__pool_worker *w,
 	while ((r = leat_channel_try_send(wait->chan, wait->item)) == -EAGAIN) {
 		if (leat__pool_depth(w) >= DEPTH_MAX)
 			return leat__pool_go_deeper(pool, w, wait);
-		if (!leat__pool_take_and_do(pool, w))
+		if (pool->keys || !leat__pool_take_and_do(pool, w))
 			return send_by_job(pool, leat_task_id(), wait);
 		if (is_late(wait))
 			return leat__pool_wait_idly(wait);
@@ -324,11 +324,9 @@ static int recv_by_worker(struct leat_pool *pool, struct leat__pool_worker *w,
 			return leat__pool_go_deeper(pool, w, wait);
 		if (leat__pool_in_hand(w) > 0)
 			leat__pool_do_next(pool, w);
-		else if (pool->keys)
-			r = leat__pool_key_recv(pool, w, wait->chan, wait->elem, wait->deadline);
-		else if (!pool->window)
+		else if (!pool->window && !pool->keys)
 			r = recv_or_help(pool, w, wait->chan, wait->elem, wait->deadline);
-		else if (!leat__pool_take_and_do(pool, w))
+		else if (pool->keys || !leat__pool_take_and_do(pool, w))
 			return leat__pool_lend(pool, leat_task_id(), wait);
 		if (r != -EAGAIN)
 			break;

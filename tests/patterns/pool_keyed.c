@@ -495,6 +495,66 @@ static void do_anything(void)
 		CHECK(of_key[i].most <= 1);
 }
 
+/* Each level but the last waits for the next, and has a key of its own. */
+enum { LEVELS = 3, REQUESTS = 6 };
+
+struct level {
+	int n;
+	leat_sender(int) reply;
+};
+
+static leat_pool(struct level) levels;
+
+static int ask_level(int n)
+{
+	leat_chan(int) reply = leat_oneshot(int);
+	struct level job = { n, leat_to_sender(reply) };
+	int v, r = leat_pool_submit(levels, job);
+
+	if (r == 0)
+		r = leat_pool_recv(levels, reply, &v, LEAT_FOREVER);
+	leat_chan_unref(reply);
+	return r;
+}
+
+static int do_level(struct level *job)
+{
+	int r = job->n < LEVELS ? ask_level(job->n + 1) : leat_sleep(LEAT_US);
+
+	return r < 0 ? r : leat_send(job->reply, 0);
+}
+
+static uint64_t level_key(const struct level *job)
+{
+	return (uint64_t)job->n;
+}
+
+LEAT_TASK_ERR(ask_from, (int, n))
+{
+	return ask_level(n);
+}
+
+/* Nothing that a job waits for needs its key; so nothing that is done meanwhile may need it. */
+TEST_BOTH(jobs_wait_for_jobs_of_higher_keys, 100)
+{
+	for (int i = 0; i < 6; i++) {
+		leat_group group;
+
+		CHECK_EQ(leat_pool_make(&levels, do_level, .workers = 1 + i % 3,
+					.queue = i < 3 ? 1 : REQUESTS,
+					.overflow = LEAT_OVERFLOW_BLOCK,
+					.on_error = LEAT_ERROR_STOP, .order = LEAT_POOL_PER_KEY,
+					.key = LEAT_POOL_KEY(struct level, level_key)), 0);
+		REQUIRE(leat_group_init(&group, NULL) == 0);
+		for (int j = 0; j < REQUESTS; j++)
+			CHECK_EQ(leat_go_in(&group, ask_from, 1 + j % LEVELS), 0);
+		CHECK_EQ(leat_group_wait(&group), 0);
+		leat_group_release(&group);
+		CHECK_EQ(leat_pool_drain(levels, LEAT_FOREVER), 0);
+		CHECK_EQ(leat_pool_destroy(levels, NULL), 0);
+	}
+}
+
 TEST_STRESS(anything_per_key)
 {
 	do_anything();
