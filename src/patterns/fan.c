@@ -366,7 +366,7 @@ int leat_fan_stats(leat_fan *f, leat_stage_stats *ret_stats)
 
 	s.elapsed = now - atomic_load(&f->began);
 	s.items = atomic_load(&f->received);
-	(void)leat__meter_read(&f->meter, time, now);
+	leat__meter_read(&f->meter, time, now);
 	leat__stats_finish(&s, time, &f->none, &f->none);
 	return leat__fill(ret_stats, &s, sizeof(s));
 }

@@ -142,7 +142,5 @@ uint64_t leat__keys_held(struct leat__keys *k)
 
 int64_t leat__keys_waited(struct leat__keys *k, int64_t now)
 {
-	int64_t time[LEAT__METER_STATES] = { 0 };
-
-	return leat__meter_read(&k->meter, time, now);
+	return leat__meter_total(&k->meter, now);
 }

@@ -185,13 +185,13 @@ static void stage_stats(struct leat_stage *s, leat_stage_stats *ret_stats)
 
 	st.elapsed = began != 0 ? now - began : 0;
 	if (s->fan) {
-		(void)leat__meter_read(&s->fan->meter, time, now);
+		leat__meter_read(&s->fan->meter, time, now);
 		st.items = atomic_load_explicit(&s->fan->received, memory_order_relaxed);
 	}
 	leat_mutex_lock(&s->lock);
 	for (struct leat__stage_worker *w = s->all; w && !s->fan; w = w->next)
 		if (!w->is_watcher)
-			(void)leat__meter_read(&w->meter, time, now);
+			leat__meter_read(&w->meter, time, now);
 	leat_mutex_unlock(&s->lock);
 	if (!s->fan)
 		st.items = worked_on(s);

@@ -532,7 +532,7 @@ int leat_pool_get_stats(leat_pool_raw *pool, leat_stage_stats *ret_stats)
 	sum = sum_up(pool);
 	memcpy(time, pool->gone_times, sizeof(time));
 	for (struct leat__pool_worker *w = pool->all; w; w = w->next)
-		(void)leat__meter_read(&w->meter, time, now);
+		leat__meter_read(&w->meter, time, now);
 	leat_mutex_unlock(&pool->lock);
 	leat__limits_read(&pool->limits, time);
 	if (pool->keys)

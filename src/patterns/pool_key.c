@@ -371,9 +371,7 @@ uint64_t leat__pool_keys_beyond(struct leat_pool *pool)
 
 int64_t leat__pool_keys_waited(struct leat_pool *pool, int64_t now)
 {
-	int64_t time[LEAT__METER_STATES] = { 0 };
-
-	return leat__meter_read(&pool->keys->meter, time, now);
+	return leat__meter_total(&pool->keys->meter, now);
 }
 
 int leat__pool_key_put(struct leat_pool *pool, const leat_channel *queue, const char *item)

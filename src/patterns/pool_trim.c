@@ -26,7 +26,7 @@ static void forget(struct leat_pool *pool, struct leat__pool_worker *w)
 	*link = w->next;
 	pool->states -= w->has_state;
 	leat__counts_add(&pool->gone, &w->counts);
-	(void)leat__meter_read(&w->meter, pool->gone_times, leat_now());
+	leat__meter_read(&w->meter, pool->gone_times, leat_now());
 }
 
 /*

@@ -56,9 +56,9 @@ void leat__meter_stop(struct leat__meter *m)
 	put(&m->since, 0);
 }
 
-int64_t leat__meter_read(struct leat__meter *m, int64_t sum[LEAT__METER_STATES], int64_t now)
+void leat__meter_read(struct leat__meter *m, int64_t sum[LEAT__METER_STATES], int64_t now)
 {
-	int64_t time[LEAT__METER_STATES] = { 0 }, since, all = 0;
+	int64_t time[LEAT__METER_STATES] = { 0 }, since;
 	uint32_t version;
 	int state;
 
@@ -75,10 +75,17 @@ int64_t leat__meter_read(struct leat__meter *m, int64_t sum[LEAT__METER_STATES],
 	}
 	if (since != 0 && now > since)
 		time[state] += now - since;
-	for (int i = 0; i < LEAT__METER_STATES; i++) {
+	for (int i = 0; i < LEAT__METER_STATES; i++)
 		sum[i] += time[i];
+}
+
+int64_t leat__meter_total(struct leat__meter *m, int64_t now)
+{
+	int64_t time[LEAT__METER_STATES] = { 0 }, all = 0;
+
+	leat__meter_read(m, time, now);
+	for (int i = 0; i < LEAT__METER_STATES; i++)
 		all += time[i];
-	}
 	return all;
 }
 

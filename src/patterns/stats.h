@@ -57,11 +57,10 @@ struct leat__times {
 void leat__meter_enter_at(struct leat__meter *meter, int state, int64_t now);
 /* Ends the present state, and is in none. */
 void leat__meter_stop(struct leat__meter *meter);
-/*
- * Adds what the meter has at now to sum, of limited times that have ended without their limit; how
- * long it has run in all.
- */
-int64_t leat__meter_read(struct leat__meter *meter, int64_t sum[LEAT__METER_STATES], int64_t now);
+/* Adds what the meter has at now to sum, of limited times that have ended without their limit. */
+void leat__meter_read(struct leat__meter *meter, int64_t sum[LEAT__METER_STATES], int64_t now);
+/* How long it has run in all. */
+int64_t leat__meter_total(struct leat__meter *meter, int64_t now);
 /* After all meters: sets apart those whose limit is no rate. */
 void leat__limits_read(struct leat__limits *limits, int64_t sum[LEAT__METER_STATES]);
 

@@ -15,7 +15,8 @@ static void meter_states(void)
 	leat__meter_enter_at(&m, LEAT_STAGE_BLOCKED, begin + 110);
 	leat__meter_enter_at(&m, LEAT_STAGE_BUSY, begin + 1110);
 	/* The state that goes on counts, too. */
-	CHECK_EQ(leat__meter_read(&m, time, begin + 1111), 1111);
+	leat__meter_read(&m, time, begin + 1111);
+	CHECK_EQ(leat__meter_total(&m, begin + 1111), 1111);
 	CHECK_EQ(time[LEAT_STAGE_STARVED], 10);
 	CHECK_EQ(time[LEAT_STAGE_BUSY], 101);
 	CHECK_EQ(time[LEAT_STAGE_BLOCKED], 1000);
