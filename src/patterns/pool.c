@@ -294,16 +294,20 @@ bool leat__pool_take_oldest(struct leat_pool *pool, leat_channel *queue, char *i
 			  : leat_channel_try_recv(queue, item) == 0;
 }
 
+void leat__pool_drop(struct leat_pool *pool, void *job, _Atomic uint64_t *counter)
+{
+	if (pool->o.drop)
+		pool->o.drop(job);
+	atomic_fetch_add(counter, 1);
+}
+
 void leat__pool_drop_queued(struct leat_pool *pool)
 {
 	char job[LEAT__POOL_ITEM_MAX] __attribute__((aligned(16)));
 
 	for (int i = 0; i < pool->nqueues; i++)
-		while (leat__pool_take_oldest(pool, pool->queue[i], job)) {
-			if (pool->o.drop)
-				pool->o.drop(job);
-			atomic_fetch_add(&pool->dropped_queued, 1);
-		}
+		while (leat__pool_take_oldest(pool, pool->queue[i], job))
+			leat__pool_drop(pool, job, &pool->dropped_queued);
 }
 
 /* What is running: in tasks of the pool, and of others; no more of these begin. */

@@ -212,7 +212,9 @@ void leat__pool_caller_end(struct leat__pool_caller *c);
 uint64_t leat__pool_job_above(struct leat_pool *pool);
 /* Takes out of the queue the job that has waited for longest; false: there is none. */
 bool leat__pool_take_oldest(struct leat_pool *pool, leat_channel *queue, char *item);
-/* Of a pool that was stopped: all of them. */
+/* One that is not done, and has been accepted: counter says how it ends. */
+void leat__pool_drop(struct leat_pool *pool, void *job, _Atomic uint64_t *counter);
+/* Of a pool that was stopped: all that are queued. */
 void leat__pool_drop_queued(struct leat_pool *pool);
 
 /* pool_submit.c */

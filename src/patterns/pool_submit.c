@@ -68,10 +68,11 @@ static int wait_and_push(struct leat_pool *pool, leat_channel *queue, char *item
 {
 	struct leat__pool_wait wait = { .chan = queue, .item = item, .deadline = deadline };
 	struct leat__pool_worker *w = leat__pool_self(pool);
-	uint64_t task = leat__pool_job_above(pool);
+	uint64_t task;
 
 	if (w)
 		return push_by_worker(pool, w, &wait);
+	task = leat__pool_job_above(pool);
 	return task != 0 ? send_by_job(pool, task, &wait) : leat__pool_wait_idly(&wait);
 }
 
@@ -166,17 +167,10 @@ static int run_here(struct leat_pool *pool, leat_channel *queue, char *item)
 	return 0;
 }
 
-static void drop(struct leat_pool *pool, void *job, _Atomic uint64_t *counter)
-{
-	if (pool->o.drop)
-		pool->o.drop(job);
-	atomic_fetch_add(counter, 1);
-}
-
 static int drop_newest(struct leat_pool *pool, char *item)
 {
 	atomic_fetch_add(&pool->direct, 1);
-	drop(pool, item, &pool->newest);
+	leat__pool_drop(pool, item, &pool->newest);
 	return NOT_SENT;
 }
 
@@ -187,7 +181,7 @@ static int drop_oldest(struct leat_pool *pool, leat_channel *queue, const char *
 
 	while ((r = leat_channel_try_send(queue, item)) == -EAGAIN)
 		if (leat__pool_take_oldest(pool, queue, old))
-			drop(pool, old, &pool->oldest);
+			leat__pool_drop(pool, old, &pool->oldest);
 		else if (pool->keys) /* places whose jobs are still to come */
 			return leat__pool_key_beyond(pool, queue, item);
 	return r;
@@ -304,7 +298,7 @@ static __attribute__((noinline)) int recv_or_help(struct leat_pool *pool,
 	return -EAGAIN;
 }
 
-/* As push_now. */
+/* No try: this one looks for a cancel, and yields now and then. */
 static int recv_now(leat_channel *chan, void *elem)
 {
 	int r = leat_channel_recv(chan, elem, INT64_MIN);
