@@ -303,26 +303,33 @@ TEST_SIM(one_place_is_lent_for_a_job, 50)
 	ask_at_once(FORK);
 }
 
+/* None begins in the pause; then the one that waits is answered, and so many are done. */
+static void pause_and_end(leat_chan(int) reply, uint64_t jobs)
+{
+	int before, v;
+
+	CHECK_EQ(leat_pool_pause(pool, LEAT_FOREVER), 0);
+	before = done;
+	CHECK_EQ(leat_sleep(LEAT_S), 0);
+	CHECK_EQ(done, before);
+	leat_pool_resume(pool);
+	CHECK_EQ(leat_recv(reply, &v), 0);
+	end_napping(jobs);
+	leat_chan_unref(reply);
+}
+
 /* Who pauses it waits for a job that waits for others; then none begins. */
 TEST_SIM(pause_while_tasks_wait_below_a_job, 50)
 {
 	for (int i = 0; i < 8; i++) {
 		leat_chan(int) reply = leat_chan_make(int, 1);
 		struct job asks = { .n = 1, .reply = leat_to_sender(reply) }, alone = { 0 };
-		int before, v;
 
 		make_napping(1, i % 2 ? LEAT_OVERFLOW_CALLER_RUNS : LEAT_OVERFLOW_BLOCK);
 		CHECK_EQ(leat_pool_submit(pool, asks), 0);
 		CHECK_EQ(leat_sleep(i / 2 * 400 * LEAT_US), 0);
 		CHECK_EQ(leat_pool_submit(pool, alone), 0);
-		CHECK_EQ(leat_pool_pause(pool, LEAT_FOREVER), 0);
-		before = done;
-		CHECK_EQ(leat_sleep(LEAT_S), 0);
-		CHECK_EQ(done, before);
-		leat_pool_resume(pool);
-		CHECK_EQ(leat_recv(reply, &v), 0);
-		end_napping(1 + ASKS + 1);
-		leat_chan_unref(reply);
+		pause_and_end(reply, 1 + ASKS + 1);
 	}
 }
 
@@ -338,7 +345,6 @@ TEST_SIM(pause_while_a_caller_waits, 50)
 		leat_chan(int) reply = leat_chan_make(int, 1);
 		struct job asks = { .n = 1, .way = i % 2 ? FORK : GROUP,
 				    .reply = leat_to_sender(reply) }, alone = { 0 };
-		int before, v;
 
 		make_napping(1, LEAT_OVERFLOW_CALLER_RUNS);
 		for (int j = 0; j < 3; j++) {
@@ -347,14 +353,7 @@ TEST_SIM(pause_while_a_caller_waits, 50)
 		}
 		CHECK_EQ(leat_go(submit_one, asks), 0);
 		CHECK_EQ(leat_sleep(LEAT_US + i / 2 * 400 * LEAT_US), 0);
-		CHECK_EQ(leat_pool_pause(pool, LEAT_FOREVER), 0);
-		before = done;
-		CHECK_EQ(leat_sleep(LEAT_S), 0);
-		CHECK_EQ(done, before);
-		leat_pool_resume(pool);
-		CHECK_EQ(leat_recv(reply, &v), 0);
-		end_napping(1 + ASKS + 3);
-		leat_chan_unref(reply);
+		pause_and_end(reply, 1 + ASKS + 3);
 	}
 }
 

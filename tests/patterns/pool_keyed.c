@@ -330,8 +330,8 @@ static int wait_for_another_key(int *job)
 	return 0;
 }
 
-/* Who waits in its own pool does what becomes ready then, though no other worker may any more. */
-TEST_BOTH(who_waits_does_what_becomes_ready, 50)
+/* What becomes ready while a job waits in its own pool begins, also without another worker. */
+TEST_BOTH(what_becomes_ready_while_one_waits, 50)
 {
 	for (int how = 0; how < 3; how++) {
 		reset();
@@ -375,8 +375,8 @@ static int wait_here_and_there(int *job)
 	return 0;
 }
 
-/* What becomes ready when a worker returns to a job of its own is for another one. */
-TEST_BOTH(what_becomes_ready_is_begun_by_others, 50)
+/* The same when that job waits elsewhere next. */
+TEST_BOTH(what_becomes_ready_when_it_waits_elsewhere, 50)
 {
 	reset();
 	is_done = leat_oneshot(int);
